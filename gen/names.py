@@ -1,0 +1,111 @@
+"""Every name the project emits or reads: metrics, records, labels, alerts and files. A rename is one diff here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tollbook.gen.durations import Duration
+
+# ---- What agentgateway exports -------------------------------------------------------------------
+TOKEN_USAGE_SUM = "agentgateway_gen_ai_client_token_usage_sum"
+UP = "up"
+
+#: All that the rules and the dashboard may read without its being recorded first.
+SCRAPED = frozenset({TOKEN_USAGE_SUM, UP})
+
+# ---- Labels ----------------------------------------------------------------------------------------
+GATEWAY = "gateway"
+PROVIDER = "gen_ai_system"
+REQUEST_MODEL = "gen_ai_request_model"
+RESPONSE_MODEL = "gen_ai_response_model"
+TOKEN_TYPE = "gen_ai_token_type"
+MODEL = "model"
+BUDGET = "budget"
+DAY, WEEK, MONTH = "day", "week", "month"
+JOB, INSTANCE, NAMESPACE = "job", "instance", "namespace"
+SEVERITY = "severity"
+THRESHOLD = "threshold"
+
+#: The pod label that names the Gateway, and the label the operator makes of it on every target.
+GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
+GATEWAY_NAME_TARGET_LABEL = "gateway_networking_k8s_io_gateway_name"
+
+#: agentgateway's word for "no value".
+UNKNOWN = "unknown"
+
+# ---- Token types, as agentgateway writes them ----------------------------------------------------------
+INPUT, OUTPUT, CACHE_READ, CACHE_WRITE = "input", "output", "input_cache_read", "input_cache_write"
+TOKEN_TYPES = (INPUT, OUTPUT, CACHE_READ, CACHE_WRITE)
+CACHE_TYPES = (CACHE_READ, CACHE_WRITE)
+PROMPT_TYPES = (INPUT, CACHE_READ, CACHE_WRITE)
+
+# ---- Records: level:metric:operation ----------------------------------------------------------------
+PRICE = "agentgateway:price_usd_per_mtok"
+
+INPUT_TOKENS_TOTAL = "agentgateway:input_tokens:total"
+OUTPUT_TOKENS_TOTAL = "agentgateway:output_tokens:total"
+INPUT_TOKENS_BY_GATEWAY = "agentgateway:input_tokens:by_gateway"
+OUTPUT_TOKENS_BY_GATEWAY = "agentgateway:output_tokens:by_gateway"
+COST_BY_GATEWAY = "agentgateway:cost_usd:by_gateway"
+COST_HOURLY = "agentgateway:cost_usd:total_hourly"
+COST_DAILY = "agentgateway:cost_usd:total_daily"
+COST_WEEKLY = "agentgateway:cost_usd:total_weekly"
+COST_MONTHLY = "agentgateway:cost_usd:total_monthly"
+
+COST_1H = "agentgateway:cost_usd:increase1h"
+DAY_TO_DATE = "agentgateway:cost_usd:day_to_date"
+WEEK_TO_DATE = "agentgateway:cost_usd:week_to_date"
+MONTH_TO_DATE = "agentgateway:cost_usd:month_to_date"
+CALENDAR = "agentgateway:calendar:now"
+DAY_TOTAL = "agentgateway:cost_usd_of_day:day_to_date"
+
+BUDGET_LIMIT = "agentgateway:budget_usd:limit"
+BUDGET_SPENT = "agentgateway:budget_usd:spent"
+
+
+def metered_tokens(step: Duration) -> str:
+    """What the gateway's counters rose by in one step, in the gateway's own meaning of the types."""
+    return f"agentgateway:metered_tokens:increase{step}"
+
+
+def billable_tokens(step: Duration) -> str:
+    """The same tokens, each in exactly one type: `input` without what was read from or written to a cache."""
+    return f"agentgateway:billable_tokens:increase{step}"
+
+
+def tokens(step: Duration) -> str:
+    return f"agentgateway:tokens:increase{step}"
+
+
+def cost(step: Duration) -> str:
+    return f"agentgateway:cost_usd:increase{step}"
+
+
+def gateway_cost(step: Duration) -> str:
+    """One series a gateway, present while it is watched: what long windows over the whole fleet read."""
+    return f"agentgateway:gateway_cost_usd:increase{step}"
+
+
+def cost_of_day(step: Duration) -> str:
+    """Dollars of one step, carrying the local day, week and month they fell in."""
+    return f"agentgateway:cost_usd_of_day:increase{step}"
+
+
+def unpriced_tokens(step: Duration) -> str:
+    return f"agentgateway:unpriced_tokens:increase{step}"
+
+
+# ---- Alerts ------------------------------------------------------------------------------------------
+ALERT_BUDGET = "LLMBudgetThresholdReached"
+ALERT_UNPRICED = "LLMTokensUnpriced"
+ALERT_GATEWAY_ABSENT = "LLMGatewayNotScraped"
+
+# ---- Rule groups -----------------------------------------------------------------------------------
+GROUP_PREFIX = "tollbook"
+
+# ---- Files in the output folder ------------------------------------------------------------------------
+MONITORING_FILE = "monitoring.yaml"
+DASHBOARD_FILE = "grafana-dashboard.json"
+RULES_FILE = "rules.yaml"
+RULES_TEST_FILE = "rules-test.yaml"

@@ -1,0 +1,275 @@
+"""PromQL is composed, escaped and laid out here and nowhere else: others name metrics, labels and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen.durations import Duration
+
+_MILLISECOND = Duration(1)
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A duration that whoever sends the query fills in, such as Grafana's `$__range`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __neg__(self) -> Placeholder:
+        return Placeholder(f"-{self.text}")
+
+
+Window = Duration | Placeholder
+
+
+@dataclass(frozen=True)
+class Expr:
+    """A PromQL expression; `compound` ones are put in brackets when they become an operand."""
+
+    text: str
+    compound: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def operand(self) -> str:
+        return f"({self.text})" if self.compound else self.text
+
+
+@dataclass(frozen=True)
+class Matcher:
+    label: str
+    op: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.label}{self.op}{quote(self.value)}"
+
+
+def eq(label: str, value: str) -> Matcher:
+    return Matcher(label, "=", value)
+
+
+def one_of(label: str, values: Iterable[str]) -> Matcher:
+    """Exactly one of these values: an equality where there is one, else a regex of escaped alternatives."""
+    alternatives = sorted(set(values))
+    if len(alternatives) == 1:
+        return eq(label, alternatives[0])
+    return Matcher(label, "=~", "|".join(regex_literal(value) for value in alternatives))
+
+
+def none_of(label: str, values: Iterable[str]) -> Matcher:
+    positive = one_of(label, values)
+    return replace(positive, op="!=" if positive.op == "=" else "!~")
+
+
+def matches(label: str, regex: str) -> Matcher:
+    """A regular expression written by us, not by a user: it is not escaped."""
+    return Matcher(label, "=~", regex)
+
+
+def matches_not(label: str, regex: str) -> Matcher:
+    return Matcher(label, "!~", regex)
+
+
+def quote(text: str) -> str:
+    """A PromQL string literal."""
+    return '"' + "".join(_ESCAPES.get(char, char) for char in text) + '"'
+
+
+def regex_literal(text: str) -> str:
+    """RE2 text that matches exactly `text`; unlike re.escape it leaves harmless characters readable."""
+    return "".join(f"\\{char}" if char in r"\.+*?()|[]{}^$" else char for char in text)
+
+
+@dataclass(frozen=True)
+class Selector:
+    metric: str
+    matchers: tuple[Matcher, ...] = ()
+
+    def now(self, offset: Duration | None = None) -> Expr:
+        """The newest sample, at most five minutes older than now (or than `offset` ago)."""
+        return Expr(f"{self._series()}{_offset(offset)}")
+
+    def range(self, window: Window, offset: Window | None = None) -> Expr:
+        return Expr(f"{self._series()}[{window}]{_offset(offset)}")
+
+    def where(self, *matchers: Matcher) -> Selector:
+        return replace(self, matchers=(*self.matchers, *matchers))
+
+    def _series(self) -> str:
+        return self.metric + (f"{{{','.join(map(str, self.matchers))}}}" if self.matchers else "")
+
+
+def series(metric: str, *matchers: Matcher) -> Selector:
+    return Selector(metric, matchers)
+
+
+def _offset(offset: Window | None) -> str:
+    return f" offset {offset}" if offset else ""
+
+
+# ---- Functions ---------------------------------------------------------------------------------------
+
+
+def call(function: str, *arguments: Expr | str) -> Expr:
+    return Expr(f"{function}({', '.join(str(argument) for argument in arguments)})")
+
+
+def over_time(operation: str, selector: Selector, window: Window, offset: Window | None = None) -> Expr:
+    """`operation` is the word before `_over_time`: last, max, sum."""
+    return call(f"{operation}_over_time", selector.range(window, offset))
+
+
+def sum_of_steps(selector: Selector, window: Duration) -> Expr:
+    """The sum of what was recorded once a step over the window, each record exactly once.
+
+    One millisecond is left out because Prometheus 2 counts samples on both edges of a range and Prometheus 3
+    on the right edge only: a whole window would hold 61 minutes in an hour on the former.
+    """
+    return over_time("sum", selector, window - _MILLISECOND)
+
+
+def subquery(function: str, inner: Expr, window: Duration, resolution: Duration) -> Expr:
+    return Expr(f"{function}({inner.operand}[{window}:{resolution}])")
+
+
+def label_replace(expr: Expr, target: str, replacement: str, source: str = "", regex: str = "") -> Expr:
+    return call("label_replace", expr, quote(target), quote(replacement), quote(source), quote(regex))
+
+
+def copy_label(expr: Expr, target: str, source: str) -> Expr:
+    """Sets `target` to the value of `source` where that is not empty."""
+    return label_replace(expr, target, "$1", source, "(.+)")
+
+
+def count_values(label: str, expr: Expr) -> Expr:
+    return call("count_values", quote(label), expr)
+
+
+def vector(value: Decimal | int) -> Expr:
+    return call("vector", number(value))
+
+
+def number(value: Decimal | int) -> str:
+    """A plain decimal literal of exactly this value, never an exponent."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def clock(ago: Duration | None = None) -> Expr:
+    """Unix seconds now, or some time ago."""
+    return Expr(f"vector(time() - {number(Decimal(ago.milliseconds) / 1000)})" if ago else "vector(time())")
+
+
+def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], early: Duration) -> Expr:
+    """Seconds since 1970 on a zone's wall clock. PromQL knows no zones, so each change of the offset from UTC
+    (unix seconds, new offset in seconds) is written out as a dated step."""
+    text, offset = f"time() - {number(Decimal(early.milliseconds) / 1000)}", 0
+    for instant, new_offset in ((None, base_offset_seconds), *changes):
+        shift, offset = new_offset - offset, new_offset
+        if shift:
+            since = "" if instant is None else f" * (time() > bool {instant})"
+            text += f" {'+' if shift > 0 else '-'} {abs(shift)}{since}"
+    return Expr(f"vector({text})")
+
+
+def scalar(value: Decimal | int) -> Expr:
+    return Expr(number(value))
+
+
+# ---- Aggregations --------------------------------------------------------------------------------------
+
+
+def aggregate(operation: str, expr: Expr, by: Sequence[str] = ()) -> Expr:
+    grouping = f" by ({', '.join(by)}) " if by else ""
+    return Expr(f"{operation}{grouping}({expr})")
+
+
+def sum_by(by: Sequence[str], expr: Expr) -> Expr:
+    return aggregate("sum", expr, by)
+
+
+def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
+    return Expr(f"sum without ({', '.join(labels)}) ({expr})")
+
+
+def total(expr: Expr) -> Expr:
+    return aggregate("sum", expr)
+
+
+# ---- Operators ---------------------------------------------------------------------------------------------
+
+
+def binary(
+    left: Expr, op: str, right: Expr, on: Sequence[str] | None = None, group_left: Sequence[str] | None = None
+) -> Expr:
+    """`on` None matches all labels; an empty `on` matches everything with everything."""
+    matching = "" if on is None else f" on ({', '.join(on)})"
+    matching += "" if group_left is None else f" group_left ({', '.join(group_left)})"
+    return Expr(f"{left.operand} {op}{matching} {right.operand}", compound=True)
+
+
+def either(*alternatives: Expr) -> Expr:
+    """The first of these that has a sample, series by series (`or`)."""
+    text = " or ".join(alternative.operand for alternative in alternatives)
+    return Expr(text, compound=len(alternatives) > 1)
+
+
+def both(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
+    return binary(left, "and", right, on)
+
+
+def unless(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
+    return binary(left, "unless", right, on)
+
+
+def negative(expr: Expr) -> Expr:
+    return Expr(f"-{expr.operand}", compound=True)
+
+
+# ---- Reading and layout ----------------------------------------------------------------------------------
+
+
+def layout(expr: Expr | str) -> str:
+    """The expression as `promtool promql format` would write it. Raises ValueError where it is not PromQL.
+
+    One that would begin with an indented operand is put in brackets: YAML's blocks begin at the margin.
+    """
+    import promql_parser  # the parser is native code: only commands that print or check PromQL pay for it
+
+    text = promql_parser.parse(str(expr)).prettify()
+    return promql_parser.parse(f"({expr})").prettify() if text.startswith(" ") else text
+
+
+def problem_in(text: str) -> str:
+    """What keeps the text from being PromQL; empty where nothing does."""
+    import promql_parser
+
+    try:
+        promql_parser.parse(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def metrics_of(text: str) -> set[str]:
+    """The names of all metrics that the expression reads."""
+    import promql_parser
+
+    found: set[str] = set()
+
+    def visit(node: Any) -> bool:
+        if isinstance(node, promql_parser.VectorSelector) and node.name:
+            found.add(node.name)
+        return True
+
+    promql_parser.walk(promql_parser.parse(text), visit)
+    return found
