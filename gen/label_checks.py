@@ -1,0 +1,73 @@
+"""Whether the labels that split the spending are free to use: not the gateway's, Prometheus's or our own already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from tollbook.gen.sections import also_at, repeats
+from tollbook.gen.wording import quoted
+
+if TYPE_CHECKING:
+    from tollbook.gen.errors import Place, Problem
+    from tollbook.gen.resolve import Resolved
+    from tollbook.gen.sections import Section
+
+_USED_BY: Mapping[str, tuple[str, ...]] = {
+    # A second label of the same name on one series makes Prometheus refuse the whole scrape.
+    "agentgateway's own metrics": (
+        *("gateway", "bind", "listener", "route", "route_rule", "backend", "protocol", "method", "status", "reason"),
+        *("resource", "resource_type", "server", "error_type", "le"),
+    ),
+    "Prometheus": (
+        *("job", "instance", "namespace", "pod", "container", "endpoint", "service"),
+        *("alertname", "alertstate", "gateway_networking_k8s_io_gateway_name"),
+    ),
+    "tollbook": ("model", "provider", "budget", "day", "week", "month", "severity", "threshold"),
+}
+_USED_PREFIXES = {"gen_ai_": "agentgateway's own metrics", "__": "Prometheus"}
+
+# An alert carries few labels; `namespace`, for one, is free and what Alertmanager routes by in Kubernetes.
+_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold")
+
+
+def label_findings(resolved: Resolved) -> Iterator[Problem]:
+    for section, entry in zip(resolved.lists["attribution"], resolved.spec.attribution, strict=True):
+        yield from _reserved(section, entry.label, section.place("label"))
+    for index, label in enumerate(resolved.spec.prometheus.keep_labels):
+        yield from _reserved(resolved.prometheus, label, resolved.prometheus.place("keep_labels", index))
+    yield from _repeated(resolved)
+
+
+def _reserved(section: Section, label: str, place: Place) -> Iterator[Problem]:
+    owner = _owner(label)
+    if owner:
+        yield section.error(f"the label {quoted(label)} is already used by {owner}", place, "choose another name")
+
+
+def _owner(label: str) -> str | None:
+    by_prefix = (owner for prefix, owner in _USED_PREFIXES.items() if label.startswith(prefix))
+    by_name = (owner for owner, labels in _USED_BY.items() if label in labels)
+    return next(by_prefix, None) or next(by_name, None)
+
+
+def _repeated(resolved: Resolved) -> Iterator[Problem]:
+    """Attribution and kept labels become labels of the same series, so they share one set of names."""
+    labels = [(section.data["label"], section.place("label"), section) for section in resolved.lists["attribution"]]
+    prometheus = resolved.prometheus
+    for index, label in enumerate(resolved.spec.prometheus.keep_labels):
+        labels.append((label, prometheus.place("keep_labels", index), prometheus))
+    sections = {place: section for _, place, section in labels}
+    for label, place, first in repeats((label, place) for label, place, _ in labels):
+        yield sections[place].error(f"the label {quoted(label)} is given twice", place, also_at(first))
+
+
+def alert_label_findings(section: Section) -> Iterator[Problem]:
+    """Of a budget's own labels."""
+    for label in section.stated("labels"):
+        if label in _USED_IN_ALERTS or label.startswith("__"):
+            yield section.error(
+                f"the label {quoted(label)} is already used by its alerts",
+                section.key_place("labels", label),
+                "choose another name",
+            )

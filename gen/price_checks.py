@@ -1,0 +1,163 @@
+"""Whether models and prices say one thing only: no name claimed twice, no price out of order or of unclear meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from tollbook.gen import names
+from tollbook.gen.errors import Problem, Severity
+from tollbook.gen.sections import also_at, repeats
+from tollbook.gen.wording import did_you_mean, quoted
+
+if TYPE_CHECKING:
+    from tollbook.gen.errors import Place
+    from tollbook.gen.resolve import Resolved
+    from tollbook.gen.sections import Section
+    from tollbook.gen.spec import Model
+
+#: Values of gen_ai_system that agentgateway is known to write; a custom provider may have any other name.
+PROVIDERS = (
+    *("openai", "anthropic", "azure", "azure.openai", "aws.bedrock", "copilot", "gcp.gemini", "gcp.vertex_ai"),
+    *("custom", "cohere", "ollama", "baseten", "cerebras", "deepinfra", "deepseek", "groq", "huggingface"),
+    *("mistral", "openrouter", "togetherai", "xai", "fireworks"),
+)
+_RATES = ("input", "output", "cache_read", "cache_write")
+_MOST_DECIMALS = 6
+_MOST_NAMES = 3
+
+
+def price_findings(resolved: Resolved) -> Iterator[Problem]:
+    for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True):
+        yield from provider_finding(section, model.provider, section.place("provider"))
+        yield from _reserved_name(section, model)
+        yield from _prices_or_free(section, model)
+        yield from _dates(section, model)
+        yield from _tiers(section, model)
+        yield from _rates(section)
+    yield from _claims(resolved)
+    yield from _lower_bounds(resolved)
+
+
+def decimals_finding(section: Section, amount: int | Decimal, *steps: str | int) -> Iterator[Problem]:
+    decimals = f"{Decimal(amount):f}".partition(".")[2].rstrip("0")
+    if len(decimals) > _MOST_DECIMALS:
+        yield section.error(
+            f"{quoted(str(steps[-1]))} has more than {_MOST_DECIMALS} decimals: {amount}",
+            section.place(*steps),
+            f"round it to {_MOST_DECIMALS}",
+        )
+
+
+def provider_finding(section: Section, provider: str, place: Place) -> Iterator[Problem]:
+    hint = did_you_mean(provider, PROVIDERS)
+    if provider not in PROVIDERS and hint:
+        yield section.warning(f"the provider {quoted(provider)} is not one that agentgateway names itself", place, hint)
+
+
+def _reserved_name(section: Section, model: Model) -> Iterator[Problem]:
+    for place, name in _claimed_names(section, model):
+        if name == names.UNKNOWN:
+            yield section.error(
+                f"{quoted(name)} is what agentgateway writes where it has no model name", place, "remove it"
+            )
+
+
+def _prices_or_free(section: Section, model: Model) -> Iterator[Problem]:
+    has_prices = "prices" in section.data
+    if model.free and has_prices:
+        yield section.error("it is free and has prices", section.place("free"), "remove one of 'free' and 'prices'")
+    if not model.free and not has_prices:
+        yield section.error(
+            "it has no prices", section.place("name"), "add 'prices', or say free: true if its tokens cost nothing"
+        )
+    costs_nothing = all(price.rates.input == price.rates.output == 0 for price in model.prices)
+    if not model.free and has_prices and costs_nothing:
+        yield section.error("its input and output cost 0", section.place("prices"), "say free: true instead")
+
+
+def _dates(section: Section, model: Model) -> Iterator[Problem]:
+    for index, (earlier, later) in enumerate(pairwise(model.prices), start=1):
+        if later.since is None:
+            yield section.error(
+                f"price {index + 1} has no 'from'", section.place("prices", index), "say from which day on it holds"
+            )
+        elif earlier.since and later.since <= earlier.since:
+            yield section.error(
+                f"the price from {later.since} is listed after the one from {earlier.since}",
+                section.place("prices", index, "from"),
+                "append a new price at the end, with a later date",
+            )
+
+
+def _tiers(section: Section, model: Model) -> Iterator[Problem]:
+    for index, price in enumerate(model.prices):
+        for position, (before, tier) in enumerate(pairwise(price.tiers), start=1):
+            if tier.context_over <= before.context_over:
+                yield section.error(
+                    f"the tier over {tier.context_over} tokens is listed after the one over {before.context_over}",
+                    section.place("prices", index, "tiers", position, "context_over"),
+                    "list tiers from short to long contexts, each once",
+                )
+
+
+def _lower_bounds(resolved: Resolved) -> Iterator[Problem]:
+    """One warning for all models whose newest price has tiers: a warning each would bury everything else."""
+    tiered = [
+        (section.place("prices", len(model.prices) - 1, "tiers"), quoted(model.name))
+        for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True)
+        if model.prices and model.prices[-1].tiers
+    ]
+    if tiered:
+        shown = ", ".join(name for _, name in tiered[:_MOST_NAMES])
+        more = f" and {len(tiered) - _MOST_NAMES} more" if len(tiered) > _MOST_NAMES else ""
+        yield Problem(
+            "long contexts cannot be told from summed tokens: "
+            f"the dollars of {shown}{more} are a lower bound, at base rates",
+            tiered[0][0],
+            Severity.WARNING,
+        )
+
+
+def _rates(section: Section) -> Iterator[Problem]:
+    """Of what the file states: the resolved rates have more, by default and by overlay."""
+    for index, price in enumerate(section.stated("prices")):
+        yield from _decimals(section, price, "prices", index)
+        for position, tier in enumerate(price["tiers"] if "tiers" in price else ()):
+            yield from _decimals(section, tier, "prices", index, "tiers", position)
+            if not any(rate in tier for rate in _RATES):
+                yield section.error(
+                    f"the tier over {tier['context_over']} tokens has no price",
+                    section.place("prices", index, "tiers", position),
+                    f"give it one of {', '.join(_RATES)}",
+                )
+
+
+def _decimals(section: Section, rates: Mapping[str, Any], *steps: str | int) -> Iterator[Problem]:
+    for rate in (rate for rate in _RATES if rate in rates):
+        yield from decimals_finding(section, rates[rate], *steps, rate)
+
+
+def _claimed_names(section: Section, model: Model) -> Iterator[tuple[Place, str]]:
+    yield section.place("name"), model.name
+    for index, alias in enumerate(model.aliases):
+        yield section.place("aliases", index), alias
+
+
+def _claims(resolved: Resolved) -> Iterator[Problem]:
+    """Within a provider each name in the metrics belongs to one model, else its tokens would be billed twice."""
+    claims: list[tuple[tuple[str, str], Place]] = []
+    owners: dict[Place, tuple[Section, Model]] = {}
+    for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True):
+        for place, name in _claimed_names(section, model):
+            claims.append(((model.provider, name), place))
+            owners[place] = section, model
+    for (provider, name), place, first in repeats(claims):
+        section, _ = owners[place]
+        first_section, first_model = owners[first]
+        taken = "is listed twice"
+        if first_section.path != section.path:
+            taken = f"of provider {quoted(provider)} already belongs to model {quoted(first_model.name)}"
+        yield section.error(f"the name {quoted(name)} {taken}", place, also_at(first))

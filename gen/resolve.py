@@ -1,0 +1,160 @@
+"""Well-shaped data in, the resolved spec out: every default of the spec is filled in here and nowhere else.
+
+Entries that the schema refused are left out, so that what remains can still be judged in the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.sections import Section
+from tollbook.gen.spec import (
+    Attribution,
+    Backend,
+    Budget,
+    Dashboard,
+    Gateway,
+    Model,
+    Monitor,
+    Period,
+    Price,
+    Prometheus,
+    Rates,
+    Spec,
+    Threshold,
+    Tier,
+)
+
+if TYPE_CHECKING:
+    from tollbook.gen.yamlio import Document, Path
+
+LISTS = ("gateways", "models", "attribution", "budgets")
+MATCH_LABELS = {"gateway": names.GATEWAY, "provider": names.PROVIDER, "model": names.MODEL}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    spec: Spec
+    prometheus: Section
+    lists: Mapping[str, tuple[Section, ...]]
+    """By section name, as long as the spec's own tuple and in its order."""
+    incomplete: frozenset[str]
+    """Sections of which something was refused: nothing may be called missing from them."""
+
+
+def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
+    refused = list(refused)
+    units = {path[:2] if path[0] in LISTS else path[:1] for path in refused if path}
+    top = {key: value for key, value in document.data.items() if (key,) not in units}
+    lists = {section: _entries(document, top, section, units) for section in LISTS}
+    prometheus = Section(document, ("prometheus",), top.get("prometheus", {}))
+    namespace = top.get("namespace", "monitoring")
+    spec = Spec(
+        name=top.get("name", "agentgateway-cost"),
+        namespace=namespace,
+        labels=top.get("labels", {}),
+        prometheus=_prometheus(prometheus.data),
+        gateways=tuple(_gateway(section.data, namespace) for section in lists["gateways"]),
+        models=tuple(_model(section.data) for section in lists["models"]),
+        attribution=tuple(_attribution(section.data) for section in lists["attribution"]),
+        budgets=tuple(_budget(section.data) for section in lists["budgets"]),
+        dashboard=_dashboard(top.get("dashboard", {})),
+    )
+    return Resolved(spec, prometheus, lists, frozenset(str(path[0]) for path in refused if path))
+
+
+def _entries(document: Document, top: dict[str, Any], section: str, units: set[Path]) -> tuple[Section, ...]:
+    entries = enumerate(top.get(section, []))
+    return tuple(
+        Section(document, (section, index), data) for index, data in entries if (section, index) not in units
+    )
+
+
+def _prometheus(data: Mapping[str, Any]) -> Prometheus:
+    def duration(key: str, default: str) -> Duration:
+        return Duration.parse(data.get(key, default))
+
+    return Prometheus(
+        scrape_interval=duration("scrape_interval", "30s"),
+        scrape_timeout=duration("scrape_timeout", "10s"),
+        step=duration("step", "1m"),
+        settle=duration("settle", "30s"),
+        gap=duration("gap", "1h"),
+        retention=duration("retention", "35d"),
+        timezone=data.get("timezone", "UTC"),
+        keep_labels=tuple(data.get("keep_labels", ())),
+    )
+
+
+def _gateway(data: Mapping[str, Any], spec_namespace: str) -> Gateway:
+    name, namespace = data["name"], data["namespace"]
+    monitor = Monitor(data.get("monitor", "PodMonitor"))
+    major, minor = data.get("version", "1.5").split(".")[:2]
+    job = {
+        Monitor.POD: f"{spec_namespace}/{namespace}-{name}",
+        Monitor.SERVICE: f"{name}-metrics",
+        Monitor.NONE: data.get("job", ""),
+    }[monitor]
+    backends = tuple(_backend(backend) for backend in data.get("backends", ()))
+    return Gateway(name, namespace, (int(major), int(minor)), monitor, job, backends)
+
+
+def _backend(data: Mapping[str, Any]) -> Backend:
+    return Backend(data["name"], data["provider"], data["model"], data.get("secret", ""), data.get("path", "/"))
+
+
+def _model(data: Mapping[str, Any]) -> Model:
+    free = data.get("free", False)
+    prices = (_NO_PRICE,) if free else tuple(_price(price) for price in data.get("prices", ()))
+    return Model(data["provider"], data["name"], tuple(data.get("aliases", ())), prices, free)
+
+
+def _price(data: Mapping[str, Any]) -> Price:
+    tiers = tuple(Tier(tier["context_over"], _rates({**data, **tier})) for tier in data.get("tiers", ()))
+    return Price(_date(data.get("from")), _rates(data), tiers, data.get("source", ""), _date(data.get("checked")))
+
+
+def _rates(data: Mapping[str, Any]) -> Rates:
+    """Cached tokens cost what other input costs where nothing else is stated, as in the gateway's own catalog."""
+    usd = {key: Decimal(data.get(key, data["input"])) for key in ("input", "output", "cache_read", "cache_write")}
+    return Rates(**usd)
+
+
+_FREE_RATE = Decimal(0)
+_NO_PRICE = Price(None, Rates(_FREE_RATE, _FREE_RATE, _FREE_RATE, _FREE_RATE), (), "", None)
+
+
+def _date(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _attribution(data: Mapping[str, Any]) -> Attribution:
+    return Attribution(data["label"], data["expression"], data.get("limit", 50))
+
+
+def _budget(data: Mapping[str, Any]) -> Budget:
+    alert_at = data.get("alert_at", {"80": "warning", "100": "critical"})
+    thresholds = (Threshold(Decimal(percent), severity) for percent, severity in alert_at.items())
+    return Budget(
+        name=data["name"],
+        usd=Decimal(data["usd"]),
+        period=_period(data["period"]),
+        match={MATCH_LABELS.get(key, key): value for key, value in data.get("match", {}).items()},
+        thresholds=tuple(sorted(thresholds, key=lambda threshold: threshold.percent)),
+        labels=data.get("labels", {}),
+    )
+
+
+def _period(text: str) -> Period | Duration:
+    return Period(text) if text in set(Period) else Duration.parse(text)
+
+
+def _dashboard(data: Mapping[str, Any]) -> Dashboard:
+    tags = tuple(data.get("tags", ("llm", "finops")))
+    return Dashboard(data.get("title", "LLM cost"), data.get("uid", "tollbook"), tags)

@@ -1,0 +1,358 @@
+"""Specs as users write them: the good ones become values with every default filled in, the bad ones say what is wrong.
+
+`specs/good` and `specs/bad` are the tests: a new file there is a new test. Beside each bad spec, and beside a good one
+that warns, a `.txt` of the same stem holds exactly what is reported, one problem a line, as `spec.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.errors import FindingsError, Severity
+from tollbook.gen.load import Loaded, load
+from tollbook.gen.reading import packaged_schema
+from tollbook.gen.spec import (
+    Backend,
+    Budget,
+    Dashboard,
+    Gateway,
+    Model,
+    Monitor,
+    Period,
+    Price,
+    Prometheus,
+    Rates,
+    Spec,
+    Threshold,
+    Tier,
+)
+from tollbook.gen.yamlio import dump, read
+
+SPECS = Path(__file__).parent / "specs"
+GOOD = sorted((SPECS / "good").glob("*.yaml"))
+BAD = sorted((SPECS / "bad").glob("*.yaml"))
+FULL = (SPECS / "good" / "full.yaml").read_text(encoding="utf-8")
+MINIMAL = (SPECS / "good" / "minimal.yaml").read_text(encoding="utf-8")
+
+
+def reported(path: Path) -> str:
+    expected = path.with_suffix(".txt")
+    return expected.read_text(encoding="utf-8") if expected.exists() else ""
+
+
+def lines(problems: Any) -> str:
+    return "".join(f"{problem}\n" for problem in problems)
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in GOOD])
+def test_a_good_spec_loads_with_exactly_its_warnings(path: Path) -> None:
+    loaded = load(path.read_text(encoding="utf-8"), "spec.yaml")
+    assert lines(loaded.warnings) == reported(path)
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in BAD])
+def test_a_bad_spec_is_refused_with_exactly_its_problems(path: Path) -> None:
+    with pytest.raises(FindingsError) as refusal:
+        load(path.read_text(encoding="utf-8"), "spec.yaml")
+    assert lines(refusal.value.problems) == reported(path)
+
+
+def test_every_expectation_belongs_to_a_spec() -> None:
+    assert {path.stem for path in SPECS.glob("bad/*.txt")} == {path.stem for path in BAD}
+    assert {path.stem for path in SPECS.glob("good/*.txt")} <= {path.stem for path in GOOD}
+
+
+def test_every_problem_is_one_line_at_a_place_in_the_file() -> None:
+    texts = [reported(path) for path in BAD]
+    shape = re.compile(r"spec\.yaml:[1-9]\d*:[1-9]\d*: (error|warning): [^ ].*[^ ]")
+    assert [line for text in texts for line in text.splitlines() if not shape.fullmatch(line)] == []
+
+
+# ---- What a spec becomes -------------------------------------------------------------------------------
+
+
+def test_defaults() -> None:
+    rates = Rates(Decimal("2.50"), Decimal(10), cache_read=Decimal("2.50"), cache_write=Decimal("2.50"))
+    assert load(MINIMAL, "spec.yaml") == Loaded(
+        Spec(
+            name="agentgateway-cost",
+            namespace="monitoring",
+            labels={},
+            prometheus=Prometheus(
+                scrape_interval=Duration.parse("30s"),
+                scrape_timeout=Duration.parse("10s"),
+                step=Duration.parse("1m"),
+                settle=Duration.parse("30s"),
+                gap=Duration.parse("1h"),
+                retention=Duration.parse("35d"),
+                timezone="UTC",
+                keep_labels=(),
+            ),
+            gateways=(Gateway("gateway1", "team-a", (1, 5), Monitor.POD, "monitoring/team-a-gateway1", ()),),
+            models=(Model("openai", "gpt-4o", (), (Price(None, rates, (), "", None),), free=False),),
+            attribution=(),
+            budgets=(),
+            dashboard=Dashboard("LLM cost", "tollbook", ("llm", "finops")),
+        ),
+        warnings=(),
+    )
+
+
+def test_a_budget_warns_at_80_and_is_critical_at_100_percent_of_all_spending() -> None:
+    (budget,) = load(f"{MINIMAL}budgets: [{{name: all, usd: 50, period: day}}]\n", "spec.yaml").spec.budgets
+    thresholds = (Threshold(Decimal(80), "warning"), Threshold(Decimal(100), "critical"))
+    assert budget == Budget("all", Decimal(50), Period.DAY, {}, thresholds, {})
+
+
+def test_a_backend_has_no_secret_and_takes_every_path() -> None:
+    text = MINIMAL.replace("team-a}", "team-a, backends: [{name: b, provider: openai, model: gpt-4o}]}")
+    assert load(text, "spec.yaml").spec.gateways[0].backends == (Backend("b", "openai", "gpt-4o", "", "/"),)
+
+
+def test_the_schema_states_the_defaults_that_are_filled_in() -> None:
+    schema = packaged_schema("spec")
+    definitions = schema["$defs"]
+    spec = load(f"{MINIMAL}attribution: [{{label: team, expression: x}}]\n", "spec.yaml").spec
+    filled: dict[str, Any] = {"name": spec.name, "namespace": spec.namespace, "labels": spec.labels}
+    stated = {key: schema["properties"][key]["default"] for key in filled}
+    assert stated == filled
+
+    resolved = {key: getattr(spec.prometheus, key) for key in definitions["prometheus"]["properties"]}
+    for key, value in resolved.items():
+        default = definitions["prometheus"]["properties"][key]["default"]
+        assert value == (Duration.parse(default) if isinstance(value, Duration) else _like(value, default)), key
+    for key in ("title", "uid", "tags"):
+        default = definitions["dashboard"]["properties"][key]["default"]
+        assert getattr(spec.dashboard, key) == _like(getattr(spec.dashboard, key), default)
+    assert definitions["attribution"]["properties"]["limit"]["default"] == spec.attribution[0].limit
+    gateway = definitions["gateway"]["properties"]
+    assert [gateway[key]["default"] for key in ("version", "monitor", "backends")] == ["1.5", Monitor.POD, []]
+    backend = definitions["backend"]["properties"]
+    assert [backend[key]["default"] for key in ("secret", "path")] == ["", "/"]
+    budget = definitions["budget"]["properties"]
+    assert [budget[key]["default"] for key in ("match", "labels")] == [{}, {}]
+    assert budget["alert_at"]["default"] == {"80": "warning", "100": "critical"}
+
+
+def _like(value: Any, default: Any) -> Any:
+    return tuple(default) if isinstance(value, tuple) else default
+
+
+def test_every_key_of_a_full_spec_reaches_its_value() -> None:
+    spec = load(FULL, "spec.yaml").spec
+    assert (spec.name, spec.namespace) == ("llm-cost", "observability")
+    assert spec.labels == {"release": "kube-prometheus-stack", "app.kubernetes.io/part-of": "finops"}
+    assert list(map(str, (spec.prometheus.scrape_interval, spec.prometheus.scrape_timeout))) == ["15s", "5s"]
+    assert list(map(str, (spec.prometheus.step, spec.prometheus.settle, spec.prometheus.gap))) == ["2m", "20s", "2h"]
+    assert (str(spec.prometheus.retention), spec.prometheus.timezone) == ("365d", "Europe/Berlin")
+    assert spec.spend_labels == ("team", "agent", "cluster", "region")
+    assert [attribution.limit for attribution in spec.attribution] == [20, 50]
+    assert spec.attribution[1].expression == 'request.headers["x-agent"]'
+    assert spec.dashboard == Dashboard("What we spend", "llm-cost", ())
+
+
+def test_gateways_know_their_version_and_the_job_that_counts() -> None:
+    edge, other_edge, inner = load(FULL, "spec.yaml").spec.gateways
+    assert [gateway.version for gateway in (edge, other_edge, inner)] == [(1, 4), (0, 11), (1, 10)]
+    assert [gateway.job for gateway in (edge, other_edge)] == [
+        "edge-metrics",
+        "agentgateway-system/agentgateway-proxy",
+    ]
+    assert edge.backends[0] == Backend(
+        "claude", "anthropic", "claude-3-5-haiku-latest", "anthropic-key", "/anthropic"
+    )
+
+
+def test_prices_are_the_digits_of_the_file() -> None:
+    haiku, *_ = load(FULL, "spec.yaml").spec.models
+    first, second = haiku.prices
+    assert (first.since, first.source, first.checked) == (date(2024, 10, 22), "", None)
+    assert second.since == date(2024, 11, 4)
+    assert (second.source, second.checked) == ("https://www.anthropic.com/pricing", date(2026, 11, 1))
+    assert [str(rate) for rate in vars(second.rates).values()] == ["0.80", "4.00", "0.08", "1.00"]
+    assert haiku.metric_names == ("claude-3-5-haiku", "claude-3-5-haiku-latest", "claude-3-5-haiku-20241022")
+
+
+def test_a_tier_overlays_what_the_price_states_before_caches_default_to_input() -> None:
+    gemini = load(FULL, "spec.yaml").spec.models[1]
+    long, longer = gemini.prices[0].tiers
+    base = gemini.prices[0].rates
+    assert base == Rates(Decimal("1.25"), Decimal(10), Decimal("0.125"), cache_write=Decimal("1.25"))
+    assert long == Tier(200_000, Rates(Decimal("2.5"), Decimal(15), Decimal("0.125"), cache_write=Decimal("2.5")))
+    assert longer.rates == Rates(Decimal("1.25"), Decimal(10), Decimal("0.000001"), Decimal(3))
+
+
+def test_a_free_model_has_one_price_of_zero() -> None:
+    llama = load(FULL, "spec.yaml").spec.models[2]
+    zero = Decimal(0)
+    assert llama.free
+    assert llama.prices == (Price(None, Rates(zero, zero, zero, zero), (), "", None),)
+
+
+def test_budgets_match_by_metric_label_and_rise_through_their_thresholds() -> None:
+    platform, everything, sliding = load(FULL, "spec.yaml").spec.budgets
+    assert platform.match == {
+        names.GATEWAY: "kgateway-system/edge",
+        names.PROVIDER: "anthropic",
+        names.MODEL: "claude-3-5-haiku",
+        "team": "platform",
+    }
+    assert [(str(threshold.percent), threshold.severity) for threshold in platform.thresholds] == [
+        ("50", "none"),
+        ("99.5", "warning"),
+        ("100", "critical"),
+    ]
+    assert platform.labels == {"namespace": "team-a", "pager": "1"}
+    assert (everything.usd, everything.period) == (Decimal("1234.56"), Period.MONTH)
+    assert (sliding.usd, str(sliding.period)) == (Decimal("0.5"), "7d")
+
+
+def test_percentages_need_no_order() -> None:
+    text = f"{MINIMAL}budgets: [{{name: a, usd: 1, period: day, alert_at: {{100: critical, 9: info, 20: none}}}}]\n"
+    (budget,) = load(text, "spec.yaml").spec.budgets
+    assert [int(threshold.percent) for threshold in budget.thresholds] == [9, 20, 100]
+
+
+def test_places_are_the_same_with_windows_line_ends() -> None:
+    with pytest.raises(FindingsError) as refusal:
+        load("version: 1\r\nname: A\r\ngateways: []\r\nmodels: []\r\n", "spec.yaml")
+    places = [str(problem.place) for problem in refusal.value.problems]
+    assert places == ["spec.yaml:2:7", "spec.yaml:3:11", "spec.yaml:4:9"]
+
+
+# ---- The schema itself ---------------------------------------------------------------------------------
+
+
+def mappings(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every part of the schema that describes a mapping with keys of its own."""
+    if isinstance(schema, dict):
+        if "properties" in schema and isinstance(schema["properties"], dict) and "additionalProperties" in schema:
+            yield path, schema
+        for key, value in schema.items():
+            yield from mappings(value, f"{path}/{key}")
+
+
+def test_the_schema_is_a_valid_schema() -> None:
+    Draft202012Validator.check_schema(packaged_schema("spec"))
+
+
+def test_the_schema_knows_no_unknown_keys_and_explains_each_known_one() -> None:
+    schema = packaged_schema("spec")
+    found = dict(mappings(schema))
+    assert set(found) == {"", *(f"/$defs/{name}" for name in (
+        *("prometheus", "gateway", "backend", "model", "price", "tier", "attribution", "budget", "dashboard"),
+    ))}
+    for path, mapping in found.items():
+        assert mapping["additionalProperties"] is False, path
+        for key, described in mapping["properties"].items():
+            target = schema["$defs"][described["$ref"].rsplit("/", 1)[-1]] if "$ref" in described else {}
+            whole = {**target, **described}
+            assert whole.get("title"), f"{path}/{key}"
+            assert whole.get("description"), f"{path}/{key}"
+
+
+def test_the_schema_accepts_what_loads() -> None:
+    """Without any of our own keywords: as an editor reads it."""
+    validator = Draft202012Validator(packaged_schema("spec"))
+    for path in GOOD:
+        assert [error.message for error in validator.iter_errors(read(path.read_text(), "spec.yaml").data)] == [], path
+
+
+def test_the_vocabularies_of_schema_and_spec_are_the_same() -> None:
+    definitions = packaged_schema("spec")["$defs"]
+    assert definitions["gateway"]["properties"]["monitor"]["enum"] == list(Monitor)
+    assert definitions["budget"]["properties"]["period"]["examples"][:3] == list(Period)
+
+
+# ---- Hostile input -------------------------------------------------------------------------------------
+
+
+def survives(text: str) -> None:
+    """Loads, or is refused in our own words, each problem on one line at a place; never anything else."""
+    try:
+        problems = load(text, "spec.yaml").warnings
+    except FindingsError as refusal:
+        problems = tuple(refusal.problems)
+        assert any(problem.severity is Severity.ERROR for problem in problems)
+    for problem in problems:
+        assert problem.place is not None
+        assert len(str(problem).splitlines()) == 1
+        assert len(str(problem)) < 700
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12),
+    st.sampled_from(["", " ", "0s", "5m", "99999y", "day", "2024-02-30", "1.5", "0.9", "none", "ServiceMonitor"]),
+    st.just("x" * 400),
+    st.text(max_size=20),
+    st.lists(st.integers() | st.text(max_size=5), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=3),
+)
+
+
+def ways(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in steps:
+        yield (*way, step)
+        yield from ways(inner, (*way, step))
+
+
+@st.composite
+def mutated_specs(draw: st.DrawFn) -> str:
+    data = read(FULL, "spec.yaml").data
+    for _ in range(draw(st.integers(1, 4))):
+        way = draw(st.sampled_from(list(ways(data)) or [()]))
+        if not way:
+            break
+        parent = data
+        for step in way[:-1]:
+            parent = parent[step]
+        match draw(st.sampled_from(["replace", "remove", "add", "double"])):
+            case "replace":
+                parent[way[-1]] = draw(JUNK)
+            case "remove":
+                del parent[way[-1]]
+            case "add" if isinstance(parent, dict):
+                parent[draw(st.text(max_size=8))] = draw(JUNK)
+            case _ if isinstance(parent, list):
+                parent.append(parent[way[-1]])
+    return dump(data)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(mutated_specs())
+def test_any_wrong_value_anywhere_is_refused_in_our_own_words(text: str) -> None:
+    survives(text)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(st.data())
+def test_any_damage_to_the_text_is_refused_in_our_own_words(data: st.DataObject) -> None:
+    text = FULL
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 10)))
+        piece = data.draw(st.text(max_size=5) | st.sampled_from(list("\t'\"[]{}:,&*!|>%@#-?\n")))
+        text = text[:start] + piece + text[end:]
+    survives(text)
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(st.text())
+def test_any_text_at_all_is_refused_in_our_own_words(text: str) -> None:
+    survives(text)
