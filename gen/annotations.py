@@ -1,0 +1,26 @@
+"""The template language of alert texts: what Alertmanager is told is composed here, and rendered here for the tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+_TEMPLATE = re.compile(r'\{\{ \$(?:labels\.(?P<label>\w+)|value \| printf "%\.(?P<digits>\d)f") \}\}')
+
+
+def label(name: str) -> str:
+    """The value of this label of the series that fires."""
+    return f"{{{{ $labels.{name} }}}}"
+
+
+def value(decimals: int) -> str:
+    """The value of the expression that fires."""
+    return f'{{{{ $value | printf "%.{decimals}f" }}}}'
+
+
+def rendered(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
+    def filled(match: re.Match[str]) -> str:
+        return labels[match["label"]] if match["label"] else f"{amount:.{match['digits']}f}"
+
+    return _TEMPLATE.sub(filled, template)

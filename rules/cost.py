@@ -1,0 +1,63 @@
+"""Dollars: tokens of each step times the price of that step, recorded once and never priced again."""
+
+from __future__ import annotations
+
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Recording
+from tollbook.gen.promql import (
+    Expr,
+    aggregate,
+    binary,
+    either,
+    eq,
+    one_of,
+    scalar,
+    series,
+    sum_by,
+    sum_of_steps,
+)
+from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules.ledger import scraped
+
+TOKENS_PER_PRICE = 1_000_000
+
+HOUR = Duration.parse("1h")
+RECENT = Duration.parse("5m")
+
+
+def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
+    step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
+    own = eq(names.GATEWAY, gateway.id)
+    tokens = series(names.tokens(step), own)
+    cost = series(names.cost(step), own)
+    fleet = series(names.gateway_cost(step), own)
+    prompt = tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
+    output = tokens.where(eq(names.TOKEN_TYPE, names.OUTPUT))
+    return (
+        Recording(cost.metric, _dollars(tokens.now()), labels),
+        Recording(names.COST_1H, sum_of_steps(cost, HOUR), labels),
+        Recording(fleet.metric, _total_while_watched(spec, gateway, cost.now()), labels),
+        Recording(names.COST_BY_GATEWAY, sum_of_steps(fleet, HOUR), labels),
+        Recording(
+            names.INPUT_TOKENS_BY_GATEWAY, _total_while_watched(spec, gateway, sum_of_steps(prompt, RECENT)), labels
+        ),
+        Recording(
+            names.OUTPUT_TOKENS_BY_GATEWAY, _total_while_watched(spec, gateway, sum_of_steps(output, RECENT)), labels
+        ),
+    )
+
+
+def _dollars(tokens: Expr) -> Expr:
+    priced = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
+    # All names of one model share one price: the maximum only folds them together.
+    price = aggregate("max", series(names.PRICE).now(), priced)
+    per_token = binary(price, "/", scalar(TOKENS_PER_PRICE))
+    return binary(tokens, "*", per_token, on=priced, group_left=())
+
+
+def _total_while_watched(spec: Spec, gateway: Gateway, expr: Expr) -> Expr:
+    """The sum, and zero where nothing was used but a target is known: an idle gateway is not a missing one."""
+    by = spec.prometheus.keep_labels
+    idle = binary(scalar(0), "*", aggregate("max", scraped(gateway, names.UP).now(), by))
+    return either(sum_by(by, expr), idle)

@@ -1,0 +1,88 @@
+"""The ledger: what every counter of one gateway rose by in each step, exact by telescoping (docs/accuracy.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Recording
+from tollbook.gen.promql import Expr, Selector, binary, both, either, eq, over_time, scalar, series, sum_by, unless
+from tollbook.gen.spec import Gateway, Monitor, Spec
+
+#: How long a fleet must have been watched before a new pod's whole counter is billed: without it the first scrape
+#: after installation would bill every token since the pods started.
+WATCHED_BEFORE = Duration.parse("5m")
+
+
+def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
+    counter = scraped(gateway, names.TOKEN_USAGE_SUM)
+    by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE, *spec.spend_labels)
+    increments = Increment(spec, counter, scraped(gateway, names.UP)).expr()
+    record = names.metered_tokens(spec.prometheus.step)
+    return (Recording(record, sum_by(by, increments), {names.GATEWAY: gateway.id}),)
+
+
+def scraped(gateway: Gateway, metric: str) -> Selector:
+    """The metric as the one job scraped it that counts for this gateway."""
+    matchers = [eq(names.JOB, gateway.job)]
+    if gateway.monitor is Monitor.SERVICE:
+        # The job bears the Service's name, without a namespace.
+        matchers.append(eq(names.NAMESPACE, gateway.namespace))
+    if gateway.monitor is Monitor.NONE and metric != names.UP:
+        # A job of the user's own may scrape other gateways too.
+        matchers.append(eq(names.GATEWAY, gateway.id))
+    return series(metric, *matchers)
+
+
+@dataclass(frozen=True)
+class Increment:
+    """The formula, a part a method. `counter` is any cumulative metric, `up` the targets that it is scraped from."""
+
+    spec: Spec
+    counter: Selector
+    up: Selector
+
+    @property
+    def _delay(self) -> Duration:
+        """A step's end lies `settle` back: a sample bears the time its scrape began, but is stored when that ends."""
+        return self.spec.prometheus.step + self.spec.prometheus.settle
+
+    @property
+    def _target(self) -> tuple[str, ...]:
+        return (*self.spec.prometheus.keep_labels, names.JOB, names.INSTANCE)
+
+    @property
+    def _fleet(self) -> tuple[str, ...]:
+        return (*self.spec.prometheus.keep_labels, names.JOB, names.NAMESPACE, names.GATEWAY_NAME_TARGET_LABEL)
+
+    def expr(self) -> Expr:
+        risen = binary(binary(self._current(), "-", self._before()), ">=", scalar(0))
+        reset = both(self._current(), self._before())
+        born = both(self._current(), either(self._seen(), self._new()), on=self._target)
+        return either(risen, reset, born)
+
+    def _current(self) -> Expr:
+        """The last value within the step. A range, because a pod that ended inside the step counts up to its end."""
+        return over_time("last", self.counter, self.spec.prometheus.step, self.spec.prometheus.settle)
+
+    def _before(self) -> Expr:
+        """The value at the step's beginning: none for a series that had ended (so it counts as born when it returns),
+        the last known one while its target could not be scraped (so that the gap is billed once, at its end)."""
+        carried = unless(
+            over_time("last", self.counter, self.spec.prometheus.gap, self._delay),
+            binary(self.up.now(self._delay), "==", scalar(1)),
+            on=self._target,
+        )
+        return either(self.counter.now(self._delay), carried)
+
+    def _seen(self) -> Expr:
+        """The target was scraped within the gap and did not show this series: it truly began at zero."""
+        return binary(over_time("max", self.up, self.spec.prometheus.gap, self._delay), "==", scalar(1))
+
+    def _new(self) -> Expr:
+        """A pod that joined a fleet which was already watched."""
+        here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
+        known = over_time("last", self.up, self.spec.prometheus.gap, self._delay)
+        fleet = self.up.now(self._delay + WATCHED_BEFORE)
+        return both(unless(here, known, on=self._target), fleet, on=self._fleet)

@@ -1,0 +1,75 @@
+"""Prices as recorded series: one rule for each name a model may bear in the metrics and each token type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
+
+from tollbook.gen import names
+from tollbook.gen.model import Recording, RuleGroup
+from tollbook.gen.promql import Expr, binary, both, clock, either, scalar, vector
+from tollbook.gen.spec import Model, Price, Rates, Spec
+from tollbook.gen.timezones import zone
+
+
+def build(spec: Spec) -> tuple[RuleGroup, ...]:
+    """A group for each provider."""
+    providers = dict.fromkeys(model.provider for model in spec.models)
+    return tuple(_provider_group(spec, provider) for provider in providers)
+
+
+def _provider_group(spec: Spec, provider: str) -> RuleGroup:
+    models = (model for model in spec.models if model.provider == provider)
+    rules = tuple(rule for model in models for rule in _model_prices(spec, model))
+    return RuleGroup(f"{names.GROUP_PREFIX}.prices.{provider}", spec.prometheus.step, rules)
+
+
+def _model_prices(spec: Spec, model: Model) -> Iterator[Recording]:
+    for metric_name in model.metric_names:
+        for token_type in names.TOKEN_TYPES:
+            labels = {
+                names.PROVIDER: model.provider,
+                names.MODEL: model.name,
+                names.RESPONSE_MODEL: metric_name,
+                names.TOKEN_TYPE: token_type,
+            }
+            yield Recording(names.PRICE, _price_over_time(spec, model.prices, token_type), labels)
+
+
+def usd_per_mtok(rates: Rates, token_type: str) -> Decimal:
+    return {
+        names.INPUT: rates.input,
+        names.OUTPUT: rates.output,
+        names.CACHE_READ: rates.cache_read,
+        names.CACHE_WRITE: rates.cache_write,
+    }[token_type]
+
+
+def start_of_day(day: date, timezone: str) -> int:
+    """Unix seconds of local midnight."""
+    return int(datetime.combine(day, time(), zone(timezone)).timestamp())
+
+
+def _price_over_time(spec: Spec, prices: tuple[Price, ...], token_type: str) -> Expr:
+    """The first price holds from the beginning of time, each later one from its date; equal neighbours are one."""
+    changes: list[tuple[int | None, Decimal]] = [(None, usd_per_mtok(prices[0].rates, token_type))]
+    for price in prices[1:]:
+        usd = usd_per_mtok(price.rates, token_type)
+        if price.since is not None and usd != changes[-1][1]:
+            changes.append((start_of_day(price.since, spec.prometheus.timezone), usd))
+    ends = [since for since, _ in changes[1:]]
+    alternatives = [
+        _valid_between(spec, vector(usd), since, end) for (since, usd), end in zip(changes, [*ends, None], strict=True)
+    ]
+    return either(*alternatives)
+
+
+def _valid_between(spec: Spec, price: Expr, since: int | None, end: int | None) -> Expr:
+    """Tokens are seen `settle` after they were used, so the price changes that much after midnight."""
+    seen = clock(spec.prometheus.settle)
+    if since is not None:
+        price = both(price, binary(seen, ">", scalar(since)))
+    if end is not None:
+        price = both(price, binary(seen, "<=", scalar(end)))
+    return price
