@@ -1,0 +1,32 @@
+"""The first lines of every generated file: what it is, where it comes from, what to do with it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from tollbook.gen import names
+from tollbook.gen.reading import packaged_text
+
+#: File -> what it is and how it is used.
+USES = {
+    names.MONITORING_FILE: ("Monitors and rules for Kubernetes", "kubectl apply -f out/monitoring.yaml"),
+    names.RULES_FILE: (
+        "The rules of monitoring.yaml as a plain Prometheus rule file",
+        "promtool check rules out/rules.yaml",
+    ),
+    names.RULES_TEST_FILE: ("What the rules must answer", "promtool test rules out/rules-test.yaml"),
+}
+
+
+def header(file: str) -> str:
+    import jinja2  # an eighth of a second that only the commands which render spend
+
+    # Nothing is escaped: what is rendered is YAML comments, of our own words.
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+    what, use = USES[file]
+    template = environment.from_string(packaged_text("templates/header.yaml.j2"))
+    return template.render(what=what, use=use, version=tollbook_version())
+
+
+def tollbook_version() -> str:
+    return version("tollbook")

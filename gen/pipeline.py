@@ -1,0 +1,42 @@
+"""From the spec to the text of every output file, in memory. The one module that knows rules and dashboards both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import yaml
+
+from tollbook import dashboards, rules
+from tollbook.gen import checks, dashboard_checks, names, yamlio
+from tollbook.gen.errors import Problem
+from tollbook.gen.headers import header
+from tollbook.gen.manifests import manifests
+from tollbook.gen.rulefile import rule_groups
+from tollbook.gen.spec import Spec
+from tollbook.gen.testgen import rule_tests
+
+
+def build(spec: Spec) -> dict[str, str]:
+    """File name -> text, the same bytes for the same spec wherever and whenever it runs."""
+    groups = rules.build(spec)
+    return {
+        names.MONITORING_FILE: header(names.MONITORING_FILE) + yamlio.dump_all(manifests(spec, groups)),
+        names.DASHBOARD_FILE: json.dumps(dashboards.build(spec), indent=2, ensure_ascii=False) + "\n",
+        names.RULES_FILE: header(names.RULES_FILE) + yamlio.dump({"groups": rule_groups(groups)}),
+        names.RULES_TEST_FILE: header(names.RULES_TEST_FILE) + yamlio.dump(rule_tests(spec, groups)),
+    }
+
+
+def verify(outputs: Mapping[str, str]) -> list[Problem]:
+    """Reads the texts back, as their users will, and judges them without any tool from outside."""
+    objects = list(yaml.load_all(outputs[names.MONITORING_FILE], Loader=yaml.CSafeLoader))
+    groups = yaml.load(outputs[names.RULES_FILE], Loader=yaml.CSafeLoader)["groups"]
+    dashboard = json.loads(outputs[names.DASHBOARD_FILE])
+    known = checks.recorded_names(groups) | names.SCRAPED
+    return [
+        *checks.monitoring_problems(objects),
+        *checks.rule_problems(groups),
+        *checks.disagreement(groups, objects),
+        *dashboard_checks.problems(dashboard, known),
+    ]

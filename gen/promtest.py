@@ -1,0 +1,94 @@
+"""The shapes of a promtool unit-test file: input series, expected samples and expected alerts, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen.annotations import rendered
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert
+from tollbook.gen.promql import Expr, binary, call, layout, number, quote, scalar
+
+#: promtool compares floats bit by bit, so dollars are compared as whole billionths of a dollar.
+PER_DOLLAR = 10**9
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    step: Duration
+    """The evaluation interval, and the time between two input samples."""
+    series: tuple[dict[str, str], ...] = ()
+    samples: tuple[dict[str, Any], ...] = ()
+    alerts: tuple[dict[str, Any], ...] = ()
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "interval": str(self.step),
+            "input_series": list(self.series),
+            **({"promql_expr_test": list(self.samples)} if self.samples else {}),
+            **({"alert_rule_test": list(self.alerts)} if self.alerts else {}),
+        }
+
+
+def input_series(metric: str, labels: Mapping[str, str], values: str) -> dict[str, str]:
+    return {"series": f"{metric}{label_text(labels)}", "values": values}
+
+
+def label_text(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{label}={quote(value)}" for label, value in labels.items()) + "}"
+
+
+def absent(steps: int) -> str:
+    """No sample for this many steps."""
+    return f"_x{steps}" if steps else ""
+
+
+def constant(value: int, steps: int) -> str:
+    """This value at this many instants."""
+    return f"{value}+0x{steps - 1}"
+
+
+def values(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def expect(expr: Expr, at: Duration, samples: Iterable[tuple[Mapping[str, str], Decimal | int]]) -> dict[str, Any]:
+    expected = [{"labels": label_text(labels), "value": _plain(value)} for labels, value in samples]
+    return {"expr": layout(expr), "eval_time": str(at), "exp_samples": expected}
+
+
+def billionths(dollars: Expr) -> Expr:
+    return call("round", binary(dollars, "*", scalar(PER_DOLLAR)))
+
+
+def in_billionths(usd: Decimal) -> int:
+    """Raises ValueError where that is no whole number: the traffic of a test is chosen so that it is one."""
+    scaled = usd * PER_DOLLAR
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{usd} USD is no whole number of billionths")
+    return int(scaled)
+
+
+def expect_alerts(
+    alertname: str, at: Duration, firing: Sequence[tuple[Alert, Mapping[str, str], Decimal]]
+) -> dict[str, Any]:
+    """`firing`: the rule, the labels of the series that fires, and the expression's value. Empty: silent."""
+    expected = [
+        {
+            "exp_labels": {**labels, **rule.labels},
+            "exp_annotations": {
+                key: rendered(text, {**labels, **rule.labels}, value) for key, text in rule.annotations.items()
+            },
+        }
+        for rule, labels, value in firing
+    ]
+    return {"eval_time": str(at), "alertname": alertname, "exp_alerts": expected}
+
+
+def _plain(value: Decimal | int) -> int | Decimal:
+    return int(value) if value == int(value) else Decimal(number(Decimal(value)))

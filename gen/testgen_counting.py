@@ -1,0 +1,103 @@
+"""Tests of the counting itself, on every gateway: births, restarts, resets, new pods, what was there before; and of the
+figures that the article's commands ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen import names, oracle, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.oracle import Request
+from tollbook.gen.promql import Expr, series, sum_by, sum_of_steps
+from tollbook.gen.promtest import Case, absent, billionths, constant, expect, in_billionths, values
+from tollbook.gen.spec import Gateway, Model, Spec
+from tollbook.gen.traffic import TOKENS
+
+#: A fleet must have been watched for five minutes (and a step, and the settling) before a new pod is billed from zero.
+WATCHED = Duration.parse("7m")
+
+
+def cases(spec: Spec) -> Iterator[Case]:
+    model = next(iter(traffic.priced_models(spec)), spec.models[0])
+    yield _counting(spec, model)
+    yield _totals(spec, model)
+
+
+def _counting(spec: Spec, model: Model) -> Case:
+    joins = traffic.steps_in(spec, WATCHED) + 1
+    end = traffic.counted(spec, joins)
+    always = constant(1, end + 1)
+    lives = (
+        # pod, what `up` was, what its counter showed, how much of that is to be billed
+        ("old", always, values(constant(5_000_000, 4), constant(5_001_000, end)), 1_000),
+        ("born", always, values(absent(3), constant(2_000, end)), 2_000),
+        ("reset", always, values(absent(2), constant(4_000, 2), constant(700, end)), 4_700),
+        ("restarted", always, values(absent(1), constant(3_000, 3), "stale", absent(1), constant(3_500, end)), 6_500),
+        ("ended", values(constant(1, 5), "stale"), values(absent(2), constant(1_500, 2), "1600", "stale"), 1_600),
+        ("joined", values(absent(joins), always), values(absent(joins), constant(900, end)), 900),
+    )
+    series_in = []
+    for gateway in spec.gateways:
+        request = traffic.request_of(spec, gateway, model, model.name)
+        series_in += [traffic.up(spec, gateway, pod, scraped) for pod, scraped, _, _ in lives]
+        series_in += [traffic.counter(spec, request, names.OUTPUT, seen, pod) for pod, _, seen, _ in lives]
+    at = traffic.instant(spec, end)
+    tokens = series(names.tokens(spec.prometheus.step))
+    counted = sum_by((names.GATEWAY, names.MODEL, names.TOKEN_TYPE), sum_of_steps(tokens, at))
+    labels = {names.MODEL: model.name, names.TOKEN_TYPE: names.OUTPUT}
+    billed = sum(tokens_billed for _, _, _, tokens_billed in lives)
+    expected = expect(counted, at, [({names.GATEWAY: gateway.id, **labels}, billed) for gateway in spec.gateways])
+    return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), (expected,))
+
+
+def _totals(spec: Spec, model: Model) -> Case:
+    """Every gateway spends another amount."""
+    requests = [_shared_out(spec, gateway, model, number) for number, gateway in enumerate(spec.gateways, start=1)]
+    prompt = {r.gateway.id: r.input + r.cache_read + r.cache_write for r in requests}
+    output = {request.gateway.id: request.output for request in requests}
+    usd = {request.gateway.id: _billionths(spec, [request]) for request in requests}
+    at = traffic.instant(spec, traffic.counted(spec))
+    samples = [
+        *_figures(spec, at, names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY, prompt),
+        *_figures(spec, at, names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY, output),
+        *_figures(spec, at, names.COST_HOURLY, names.COST_BY_GATEWAY, usd, billionths),
+    ]
+    for record in (names.COST_DAILY, names.COST_WEEKLY, names.COST_MONTHLY):
+        samples.append(expect(billionths(series(record).now()), at, [(traffic.kept_labels(spec), sum(usd.values()))]))
+    series_in = [traffic.up(spec, gateway) for gateway in spec.gateways]
+    series_in += traffic.counters(spec, requests)
+    return Case("the figures of the article's names", spec.prometheus.step, tuple(series_in), tuple(samples))
+
+
+def _shared_out(spec: Spec, gateway: Gateway, model: Model, number: int) -> Request:
+    tokens = {"input": TOKENS * number, "output": 10 * TOKENS * number}
+    if traffic.counts_cached_tokens(gateway):
+        tokens |= {"cache_read": 100 * TOKENS * number, "cache_write": 1000 * TOKENS * number}
+    return traffic.request_of(spec, gateway, model, model.name, **tokens)
+
+
+def _figures(
+    spec: Spec,
+    at: Duration,
+    total: str,
+    by_gateway: str,
+    figures: dict[str, int],
+    unit: Callable[[Expr], Expr] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """A record of the fleet and its parts by gateway, each with exactly the labels that the contract gives it. What is
+    read in another unit has lost its name."""
+    kept = traffic.kept_labels(spec)
+    for record, labelled in (
+        (total, [(kept, sum(figures.values()))]),
+        (by_gateway, [({**kept, names.GATEWAY: gateway}, figure) for gateway, figure in figures.items()]),
+    ):
+        stored = series(record).now()
+        own_name = {} if unit else {"__name__": record}
+        expected = [({**own_name, **labels}, figure) for labels, figure in labelled]
+        yield expect(unit(stored) if unit else stored, at, expected)
+
+
+def _billionths(spec: Spec, requests: list[Request]) -> int:
+    return in_billionths(sum(oracle.dollars(spec, requests).values(), Decimal()))

@@ -1,0 +1,96 @@
+"""Made-up traffic for the generated tests: from requests to the series that scraping the gateway would have stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tollbook.gen import names, oracle
+from tollbook.gen.durations import Duration
+from tollbook.gen.oracle import Request
+from tollbook.gen.promtest import absent, constant, input_series, values
+from tollbook.gen.spec import Gateway, Model, Monitor, Spec
+
+#: The step at which the first request arrives: the earliest that is known to come after a scrape without it. promtool
+#: evaluates all rules at every step, so tests begin as early and end as soon as they can.
+BORN = 1
+
+#: Tokens come in thousands: with prices of six decimals every cost is then a whole number of billionths of a dollar.
+TOKENS = 1000
+
+UNLISTED_MODEL = "tollbook-test-model-without-price"
+
+
+def instant(spec: Spec, steps: int) -> Duration:
+    return Duration(spec.prometheus.step.milliseconds * steps)
+
+
+def steps_in(spec: Spec, duration: Duration) -> int:
+    """How many steps hold the whole duration."""
+    return -(-duration.milliseconds // spec.prometheus.step.milliseconds)
+
+
+def counted(spec: Spec, born: int = BORN) -> int:
+    """The step at which the ledger holds what a scrape saw at another one."""
+    return born + steps_in(spec, spec.prometheus.settle)
+
+
+def spend_labels(spec: Spec) -> dict[str, str]:
+    """A value for every label that the ledger keeps besides the gateway's own."""
+    return {label: f"test-{label}" for label in spec.spend_labels}
+
+
+def priced_models(spec: Spec) -> list[Model]:
+    return [model for model in spec.models if not model.free]
+
+
+def counts_cached_tokens(gateway: Gateway) -> bool:
+    """Whether this version exports what was read from and written to a provider's cache."""
+    return gateway.version >= (1, 0)
+
+
+def target(gateway: Gateway, pod: str) -> dict[str, str]:
+    labels = {
+        names.JOB: gateway.job,
+        names.INSTANCE: f"{pod}.{gateway.slug}:15020",
+        names.GATEWAY_NAME_TARGET_LABEL: gateway.name,
+    }
+    return {**labels, names.NAMESPACE: gateway.namespace} if gateway.monitor is not Monitor.NONE else labels
+
+
+def up(spec: Spec, gateway: Gateway, pod: str = "pod", scraped: str = "") -> dict[str, str]:
+    """`scraped`: the values of `up`; one all along where it is left out."""
+    labels = {**target(gateway, pod), **kept_labels(spec)}
+    return input_series(names.UP, labels, scraped or constant(1, counted(spec) + 1))
+
+
+def counter(spec: Spec, request: Request, token_type: str, seen: str, pod: str = "pod") -> dict[str, str]:
+    """One counter of one pod, with the values that its scrapes saw."""
+    labels = {
+        **target(request.gateway, pod),
+        names.GATEWAY: request.gateway.id,
+        names.PROVIDER: request.provider,
+        names.REQUEST_MODEL: request.request_model,
+        names.RESPONSE_MODEL: request.response_model,
+        names.TOKEN_TYPE: token_type,
+        **spend_labels(spec),
+        **request.labels,
+    }
+    return input_series(names.TOKEN_USAGE_SUM, labels, seen)
+
+
+def counters(spec: Spec, requests: Iterable[Request]) -> Iterator[dict[str, str]]:
+    """Counters that begin with these requests, as agentgateway's do: it shows no series before its first value."""
+    for request in requests:
+        for token_type, count in oracle.exported(request).items():
+            if count:
+                seen = values(absent(BORN), constant(count, counted(spec) + 1 - BORN))
+                yield counter(spec, request, token_type, seen)
+
+
+def request_of(spec: Spec, gateway: Gateway, model: Model, name: str, **tokens: int) -> Request:
+    labels = spend_labels(spec)
+    return Request(gateway, model.provider, name, name, labels=labels, **tokens)
+
+
+def kept_labels(spec: Spec) -> dict[str, str]:
+    return {label: value for label, value in spend_labels(spec).items() if label in spec.prometheus.keep_labels}
