@@ -14,6 +14,8 @@ class Recording:
     record: str
     expr: Expr
     labels: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    """One line for whoever reads the generated file, written as a comment into the expression."""
 
 
 @dataclass(frozen=True)

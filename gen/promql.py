@@ -249,6 +249,11 @@ def layout(expr: Expr | str) -> str:
     return promql_parser.parse(f"({expr})").prettify() if text.startswith(" ") else text
 
 
+def commented(note: str, text: str) -> str:
+    """The expression under a comment of one line; Prometheus drops comments when it loads a rule."""
+    return f"# {note}\n{text}" if note else text
+
+
 def problem_in(text: str) -> str:
     """What keeps the text from being PromQL; empty where nothing does."""
     import promql_parser

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tollbook.gen.model import Recording, Rule, RuleGroup
-from tollbook.gen.promql import layout
+from tollbook.gen.promql import commented, layout
 
 
 def rule_groups(groups: Iterable[RuleGroup]) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def rule_groups(groups: Iterable[RuleGroup]) -> list[dict[str, Any]]:
 
 def _rule(rule: Rule) -> dict[str, Any]:
     if isinstance(rule, Recording):
-        head: dict[str, Any] = {"record": rule.record, "expr": layout(rule.expr)}
+        head: dict[str, Any] = {"record": rule.record, "expr": commented(rule.note, layout(rule.expr))}
         return {**head, "labels": dict(rule.labels)} if rule.labels else head
     return {
         "alert": rule.alert,

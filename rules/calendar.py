@@ -51,9 +51,14 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     dated_cost = binary(sum_by(by, cost.now()), "*", today, on=(names.GATEWAY,), group_left=_PERIODS)
     so_far = both(sum_of_steps(dated, LONGEST_DAY), today, on=(names.GATEWAY, names.DAY))
     return (
-        Recording(names.CALENDAR, _calendar(spec.prometheus.timezone), labels),
-        Recording(dated.metric, dated_cost, labels),
-        Recording(names.DAY_TOTAL, so_far, labels),
+        Recording(
+            names.CALENDAR,
+            _calendar(spec.prometheus.timezone),
+            labels,
+            f"The day (since 1970-01-01), ISO week and month in {spec.prometheus.timezone}, as labels.",
+        ),
+        Recording(dated.metric, dated_cost, labels, "The dollars of one step, with the day that they fell in."),
+        Recording(names.DAY_TOTAL, so_far, labels, "Today so far; the last value of each day is its total."),
         Recording(names.DAY_TO_DATE, sum_without(_PERIODS, day_total.now()), labels),
         Recording(names.WEEK_TO_DATE, _to_date(day_total, LONGEST_WEEK, names.WEEK, today), labels),
         Recording(names.MONTH_TO_DATE, _to_date(day_total, LONGEST_MONTH, names.MONTH, today), labels),

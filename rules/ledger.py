@@ -20,7 +20,8 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE, *spec.spend_labels)
     increments = Increment(spec, counter, scraped(gateway, names.UP)).expr()
     record = names.metered_tokens(spec.prometheus.step)
-    return (Recording(record, sum_by(by, increments), {names.GATEWAY: gateway.id}),)
+    note = "What each counter rose by in one step: risen, or reset, or newly born on a target that was watched before."
+    return (Recording(record, sum_by(by, increments), {names.GATEWAY: gateway.id}, note),)
 
 
 def scraped(gateway: Gateway, metric: str) -> Selector:

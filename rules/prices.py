@@ -8,9 +8,12 @@ from decimal import Decimal
 
 from tollbook.gen import names
 from tollbook.gen.model import Recording, RuleGroup
-from tollbook.gen.promql import Expr, binary, both, clock, either, scalar, vector
+from tollbook.gen.promql import Expr, binary, both, clock, either, number, scalar, vector
 from tollbook.gen.spec import Model, Price, Rates, Spec
 from tollbook.gen.timezones import zone
+
+#: Since when (None: always) a price holds, and the price in USD per 1M tokens.
+Change = tuple[date | None, Decimal]
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
@@ -34,7 +37,8 @@ def _model_prices(spec: Spec, model: Model) -> Iterator[Recording]:
                 names.RESPONSE_MODEL: metric_name,
                 names.TOKEN_TYPE: token_type,
             }
-            yield Recording(names.PRICE, _price_over_time(spec, model.prices, token_type), labels)
+            changes = _changes(model.prices, token_type)
+            yield Recording(names.PRICE, _price_over_time(spec, changes), labels, _history(changes))
 
 
 def usd_per_mtok(rates: Rates, token_type: str) -> Decimal:
@@ -51,18 +55,27 @@ def start_of_day(day: date, timezone: str) -> int:
     return int(datetime.combine(day, time(), zone(timezone)).timestamp())
 
 
-def _price_over_time(spec: Spec, prices: tuple[Price, ...], token_type: str) -> Expr:
+def _changes(prices: tuple[Price, ...], token_type: str) -> list[Change]:
     """The first price holds from the beginning of time, each later one from its date; equal neighbours are one."""
-    changes: list[tuple[int | None, Decimal]] = [(None, usd_per_mtok(prices[0].rates, token_type))]
+    changes: list[Change] = [(None, usd_per_mtok(prices[0].rates, token_type))]
     for price in prices[1:]:
         usd = usd_per_mtok(price.rates, token_type)
-        if price.since is not None and usd != changes[-1][1]:
-            changes.append((start_of_day(price.since, spec.prometheus.timezone), usd))
-    ends = [since for since, _ in changes[1:]]
-    alternatives = [
-        _valid_between(spec, vector(usd), since, end) for (since, usd), end in zip(changes, [*ends, None], strict=True)
-    ]
-    return either(*alternatives)
+        if usd != changes[-1][1]:
+            changes.append((price.since, usd))
+    return changes
+
+
+def _history(changes: list[Change]) -> str:
+    """Dates for the reader, because the expression has seconds; nothing where the price never changed."""
+    later = "".join(f", {number(usd)} from {since}" for since, usd in changes[1:])
+    return f"{number(changes[0][1])} at first{later}" if later else ""
+
+
+def _price_over_time(spec: Spec, changes: list[Change]) -> Expr:
+    starts = [start_of_day(since, spec.prometheus.timezone) if since else None for since, _ in changes]
+    ends = [*starts[1:], None]
+    periods = zip(changes, starts, ends, strict=True)
+    return either(*(_valid_between(spec, vector(usd), start, end) for (_, usd), start, end in periods))
 
 
 def _valid_between(spec: Spec, price: Expr, since: int | None, end: int | None) -> Expr:

@@ -37,16 +37,23 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     billable = series(names.billable_tokens(step), eq(names.GATEWAY, gateway.id))
     identity = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
     return (
-        Recording(billable.metric, sum_by((*identity, *spec.spend_labels), _each_once(gateway, metered)), labels),
+        Recording(
+            billable.metric,
+            sum_by((*identity, *spec.spend_labels), _each_once(gateway, metered)),
+            labels,
+            f"Each token in one type: {token_semantics(gateway.version).reason}.",
+        ),
         Recording(
             names.tokens(step),
             sum_by((names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels), _named(billable)),
             labels,
+            "Under the model's name: found by the response model, else by the request model, else the metric's own.",
         ),
         Recording(
             names.unpriced_tokens(step),
             binary(sum_by((*identity, *spec.prometheus.keep_labels), _unpriced(billable)), ">", scalar(0)),
             labels,
+            "What has no price under either name.",
         ),
     )
 
