@@ -1,0 +1,272 @@
+"""Dollars add up however far one zooms: the dashboard's queries in real Prometheus, over a ledger of known sums."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tollbook import dashboards
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.promql import quote
+from tollbook.gen.spec import Spec
+
+Json = dict[str, Any]
+Ask = Callable[..., dict[str, float]]
+
+#: 2026-03-02T00:00:00Z, and when the rules are evaluated within the minute: never on the full second, as in life.
+MIDNIGHT = 1_772_409_600
+PHASE = 17.327
+NOW = MIDNIGHT + 30 * 3600 + 1230
+MINUTES = range(30 * 60 + 20)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record of the ledger; dollars are 1024ths, so that floats add them up exactly."""
+
+    seconds: float
+    gateway: str
+    model: str
+    token_type: str
+    dollars: float
+
+    @property
+    def labels(self) -> dict[str, str]:
+        own = {names.GATEWAY: self.gateway, names.MODEL: self.model, names.TOKEN_TYPE: self.token_type}
+        return own | {names.PROVIDER: "anthropic", "team": "platform", "cluster": "prod"}
+
+
+def ledger() -> Iterator[Entry]:
+    """Thirty hours of two gateways: steady, bursts, a night's pause, and evaluations that were missed."""
+    for minute in MINUTES:
+        at = MIDNIGHT + 60 * minute + PHASE
+        if minute % 97 == 5:
+            continue  # an evaluation that was missed
+        yield Entry(at, "edge/east", "claude-3-5-haiku", "input", (minute % 13) / 1024)
+        yield Entry(at, "edge/east", "claude-3-5-haiku", "output", (minute % 7) * 4 / 1024)
+        if not 4 * 60 <= minute < 9 * 60:
+            yield Entry(at, "edge/west", "experiment", "input", 512 / 1024 if minute % 240 == 0 else 0)
+
+
+def braced(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{name}={quote(value)}" for name, value in labels.items()) + "}"
+
+
+def dollars(entries: list[Entry], after: float, until: float, **own: str) -> float:
+    return sum(
+        entry.dollars for entry in entries if after < entry.seconds <= until and own.items() <= entry.labels.items()
+    )
+
+
+@pytest.fixture(scope="module")
+def entries() -> list[Entry]:
+    return list(ledger())
+
+
+@pytest.fixture(scope="module")
+def blocks(promtools: list[tuple[str, Path]], entries: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger as a Prometheus has it on disk."""
+    folder = tmp_path_factory.mktemp("ledger")
+    step = Duration.parse("1m")
+    lines = [f"{names.cost(step)}{braced(entry.labels)} {entry.dollars} {entry.seconds}" for entry in entries]
+    lines += [f"{names.tokens(step)}{braced(entry.labels)} 1 {entry.seconds}" for entry in entries]
+    lines += sliding_hours(entries)
+    lines += [
+        f'{names.gateway_cost(step)}{{gateway="edge/{gateway}",cluster="prod"}} 0 {MIDNIGHT + 60 * minute + PHASE}'
+        for gateway in ("east", "west")
+        for minute in MINUTES
+    ]
+    (folder / "ledger.om").write_text("\n".join([*sorted(lines, key=series_of), "# EOF\n"]))
+    command: list[str | Path] = [promtools[0][1], "tsdb", "create-blocks-from", "openmetrics"]
+    subprocess.run([*command, folder / "ledger.om", folder / "data"], check=True, capture_output=True)
+    return folder / "data"
+
+
+def sliding_hours(entries: list[Entry]) -> list[str]:
+    """What the record of the last sixty minutes holds, for one series: enough to show how not to read it."""
+    own = {names.TOKEN_TYPE: "output"}
+    ends = [entry for entry in entries if own.items() <= entry.labels.items()]
+    record = f"{names.COST_1H}{braced(ends[0].labels)}"
+    return [f"{record} {dollars(ends, end.seconds - 3600, end.seconds)} {end.seconds}" for end in ends]
+
+
+def series_of(line: str) -> str:
+    return line.rsplit(" ", 2)[0]
+
+
+@pytest.fixture
+def server(prometheus_server: Callable[..., Any], blocks: Path, tmp_path: Path) -> Any:
+    shutil.copytree(blocks, tmp_path / "own")
+    return prometheus_server("", "--storage.tsdb.retention.time=100y", storage=tmp_path / "own")
+
+
+# ---- As Grafana asks -----------------------------------------------------------------------------
+
+
+def ask_of(server: Any, panels: dict[str, Json], sent: Callable[..., str]) -> Ask:
+    def ask(title: str, range_: str = "1d", at: float = NOW, **chosen: str) -> dict[str, float]:
+        """What a panel gets that asks for one instant: label values -> value, in the order of the answer."""
+        query = sent(panels[title]["targets"][0]["expr"], range_, **chosen)
+        found = server.get("/api/v1/query", query=query, time=str(at))["result"]
+        return {"/".join(sample["metric"].values()): float(sample["value"][1]) for sample in found}
+
+    return ask
+
+
+@pytest.fixture
+def ask(server: Any, panels: dict[str, Json], sent: Callable[..., str]) -> Ask:
+    return ask_of(server, panels, sent)
+
+
+#: The distances between points that Grafana chooses from, and below how many wanted seconds it takes each.
+LADDER = {"1m": 90, "2m": 210, "5m": 450, "10m": 750, "15m": 1050, "20m": 1500, "30m": 2700, "1h": 5400}
+LADDER |= {"2h": 9000, "3h": 16200, "6h": 32400, "12h": 86400, "1d": 604800}
+
+
+@dataclass(frozen=True)
+class Bars:
+    start: int
+    width: int
+    heights: list[list[float]]
+    """Of each series, from left to right."""
+
+
+@pytest.fixture
+def bars(server: Any, panels: dict[str, Json], sent: Callable[..., str]) -> Callable[[str], Bars]:
+    panel = panels["Spend over time by gateway"]
+
+    def draw(zoom: str) -> Bars:
+        length = Duration.parse(zoom).seconds
+        wanted = length / panel["maxDataPoints"]
+        interval = next(interval for interval, below in LADDER.items() if wanted < below)
+        width = max(Duration.parse(interval), Duration.parse(panel["interval"])).seconds
+        start, end = (math.floor(moment / width) * width for moment in (NOW - length, NOW))
+        query = sent(panel["targets"][0]["expr"], zoom, interval)
+        times = {"start": str(start), "end": str(end), "step": str(width)}
+        found = server.get("/api/v1/query_range", query=query, **times)["result"]
+        return Bars(start, width, [[float(value) for _, value in series["values"]] for series in found])
+
+    return draw
+
+
+# ---- Sums ----------------------------------------------------------------------------------------
+
+ZOOMS = ["15m", "1h", "3h", "6h", "12h", "1d", "2d", "7d", "30d"]
+
+
+@pytest.mark.parametrize("zoom", ZOOMS)
+def test_bars_add_up_to_the_dollars_of_the_range_at_any_zoom(
+    bars: Callable[[str], Bars], entries: list[Entry], zoom: str
+) -> None:
+    drawn = bars(zoom)
+    assert sum(height for heights in drawn.heights for height in heights) == dollars(entries, drawn.start, NOW)
+
+
+@pytest.mark.parametrize("zoom", ZOOMS)
+def test_the_total_of_the_range_is_exact_at_both_ends(ask: Ask, entries: list[Entry], zoom: str) -> None:
+    start = NOW - Duration.parse(zoom).seconds
+    assert ask("Selected time range", zoom) == {"": dollars(entries, start, NOW)}
+
+
+def test_the_running_bar_grows_before_it_is_over(bars: Callable[[str], Bars], entries: list[Entry]) -> None:
+    drawn = bars("1d")
+    last = math.floor(NOW / drawn.width) * drawn.width
+    assert drawn.start < last < NOW < last + drawn.width
+    assert sum(heights[-1] for heights in drawn.heights) == dollars(entries, last, NOW) > 0
+
+
+def test_samples_of_the_sliding_hour_do_not_add_up(server: Any, entries: list[Entry]) -> None:
+    """Why bars read the raw records: a sliding hour is right at any moment and wrong in most sums."""
+    end = math.floor(NOW / 3600) * 3600
+    truth = dollars(entries, end - 12 * 3600, end, gen_ai_token_type="output")
+    sums = {}
+    for step in (300, 3600, 7200):
+        start = end - 12 * 3600 + step
+        times = {"start": str(start), "end": str(end), "step": str(step)}
+        (found,) = server.get("/api/v1/query_range", query=names.COST_1H, **times)["result"]
+        sums[step] = sum(float(value) for _, value in found["values"])
+    assert sums[300] == pytest.approx(12 * truth, rel=0.01)
+    assert sums[3600] == pytest.approx(truth, rel=0.01)
+    assert sums[7200] == pytest.approx(truth / 2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("title", "label", "values"),
+    [
+        ("Spend by gateway", "gateway", ["edge/east", "edge/west"]),
+        ("Spend by model", "model", ["claude-3-5-haiku", "experiment"]),
+        ("Spend by token type", "gen_ai_token_type", ["input", "output"]),
+        ("Spend by team", "team", ["platform"]),
+    ],
+)
+def test_a_ranking_splits_exactly_the_dollars_of_the_range(
+    ask: Ask, entries: list[Entry], title: str, label: str, values: list[str]
+) -> None:
+    found, yesterday = ask(title), NOW - 24 * 3600
+    assert found == {value: dollars(entries, yesterday, NOW, **{label: value}) for value in values}
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "gateways"),
+    [
+        ("(edge/east)", ["edge/east"]),
+        ("(edge/west)", ["edge/west"]),
+        ("(edge/east|edge/west)", ["edge/east", "edge/west"]),
+    ],
+)
+def test_a_filter_leaves_only_what_is_chosen(ask: Ask, entries: list[Entry], chosen: str, gateways: list[str]) -> None:
+    parts = [dollars(entries, NOW - 24 * 3600, NOW, gateway=gateway) for gateway in gateways]
+    assert ask("Selected time range", gateway=chosen) == {"": sum(parts)}
+
+
+# ---- Nothing, and zero ---------------------------------------------------------------------------
+
+SPENT = ("Today", "This week", "This month", "Last hour", "Selected time range", "Unpriced tokens")
+
+
+@pytest.mark.parametrize("title", SPENT)
+def test_nothing_spent_is_zero_while_the_ledger_is_written(ask: Ask, title: str) -> None:
+    """Nobody of this team spent anything, so that no record of it is there."""
+    assert ask(title, team="(nobody)", gen_ai_system="(nobody)") == {"": 0}
+
+
+def test_where_no_ledger_is_written_there_is_no_zero_but_nothing(
+    prometheus_server: Callable[..., Any], panels: dict[str, Json], sent: Callable[..., str]
+) -> None:
+    ask = ask_of(prometheus_server(""), panels, sent)
+    assert {title: ask(title) for title in SPENT} == {title: {} for title in SPENT}
+    assert ask("Gateways watched, of 2") == {"": 0}
+
+
+def test_the_ledger_tells_its_age_and_its_gateways(ask: Ask) -> None:
+    at = MIDNIGHT + 29 * 3600 + 40
+    assert ask("Age of the newest figure", at=at)[""] == pytest.approx(40 - PHASE, abs=0.001)
+    assert ask("Gateways watched, of 2", at=at) == {"": 2}
+
+
+# ---- Filters -------------------------------------------------------------------------------------
+
+
+def test_filters_offer_what_the_ledger_has(server: Any, two_gateways: Spec, sent: Callable[..., str]) -> None:
+    offered = {}
+    for variable in dashboards.build(two_gateways)["templating"]["list"][1:]:
+        selector, label = variable["definition"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
+        selector = sent(selector, "1d", gateway="(edge/east)")
+        times = {"start": str(NOW - 24 * 3600), "end": str(NOW)}
+        offered[label] = server.get(f"/api/v1/label/{label}/values", **{"match[]": selector}, **times)
+    assert offered == {
+        "cluster": ["prod"],
+        "gateway": ["edge/east", "edge/west"],
+        "gen_ai_system": ["anthropic"],
+        "model": ["claude-3-5-haiku"],
+        "team": ["platform"],
+    }
