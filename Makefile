@@ -1,0 +1,75 @@
+# `make` alone says what there is. Every target sets up what it needs: with Debian's python3 and make nothing else has to
+# be installed first, and nothing outside this folder is changed.
+
+SPEC ?= tollbook.yaml
+OUT ?= out
+PYTHON ?= python3
+
+VENV := .venv
+TOLLBOOK := $(VENV)/bin/python -m tollbook.gen
+OLDEST := .tools/prometheus-oldest
+NEWEST := .tools/prometheus-newest
+SET_UP := pyproject.toml .ci/constraints.txt .ci/setup-python .ci/apt.sh
+
+export PYTHON
+# A promtool of the machine's own comes first.
+export PATH := $(PATH):$(CURDIR)/$(OLDEST)
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: generate
+generate: $(VENV)/.ready-run promtool ## build OUT (out) from SPEC (tollbook.yaml) and prove it with promtool
+	@$(TOLLBOOK) generate --spec '$(SPEC)' --out '$(OUT)'
+
+.PHONY: check
+check: $(VENV)/.ready-run ## fail where OUT is not what SPEC gives, and show the difference
+	@$(TOLLBOOK) check --spec '$(SPEC)' --out '$(OUT)'
+
+.PHONY: test
+test: $(VENV)/.ready-dev prometheus ## run the test suite, with the oldest and the newest Prometheus there is; ARGS for pytest
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.ready-dev types check ## ruff, mypy, and out/ up to date
+	$(VENV)/bin/ruff check
+
+.PHONY: golden
+golden: $(VENV)/.ready-dev generate ## refresh every generated file in the repository, then run the tests, which must pass
+	$(MAKE) test
+
+.PHONY: bench
+bench: $(VENV)/.ready-dev prometheus ## measure how exactly the rules count money
+	$(VENV)/bin/python -m bench $(ARGS)
+
+.PHONY: dist
+dist: $(VENV)/.ready-dev ## build the sdist, and from it the wheel, into dist/
+	rm -rf build dist
+	$(VENV)/bin/python -m build --no-isolation
+
+.PHONY: clean
+clean: ## remove everything the other targets made, the set-up included
+	rm -rf .dev .hypothesis .mypy_cache .pytest_cache .ruff_cache .tools $(VENV) build dist tollbook.egg-info
+	find bench dashboards gen rules tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- What the targets above need -------------------------------------------------------------------------
+
+$(VENV)/.ready-%: $(SET_UP)
+	@.ci/setup-python $*
+
+# Where it cannot be had the command that needs it says so, and what to do.
+.PHONY: promtool
+promtool:
+	@test -n "$$TOLLBOOK_PROMTOOL" || command -v promtool >/dev/null || .ci/setup-prometheus oldest || true
+
+.PHONY: prometheus
+prometheus:
+	@.ci/setup-prometheus oldest || true
+	@.ci/setup-prometheus newest || true
+
+# mypy knows the folders as tollbook.gen and so on through a link to here.
+.PHONY: types
+types: $(VENV)/.ready-dev
+	@mkdir -p .dev && ln -sfn .. .dev/tollbook
+	$(VENV)/bin/mypy
