@@ -28,8 +28,6 @@ def replace(directory: Path, outputs: Mapping[str, str]) -> list[str]:
     missing permission to a full disk, leaves the folder as it was. Raises InputError.
     """
     changed = [name for name, text in outputs.items() if reading.bytes_of(directory / name) != text.encode()]
-    if not changed:
-        return []
     with _made(directory), _new_files({_target(directory / name): outputs[name] for name in changed}) as new_files:
         for target, new_file in new_files.items():
             with _reported(target):

@@ -99,6 +99,11 @@ class Selector:
         """The newest sample, at most five minutes older than now (or than `offset` ago)."""
         return Expr(f"{self._series()}{_offset(offset)}")
 
+    def just_recorded(self) -> Expr:
+        """What a rule before this one recorded at this very instant: after a restart of Prometheus `now` would find
+        the last record of the time before, which no staleness marker ended, and count it again."""
+        return over_time("last", self, _MILLISECOND)
+
     def range(self, window: Window, offset: Window | None = None) -> Expr:
         return Expr(f"{self._series()}[{window}]{_offset(offset)}")
 
@@ -229,6 +234,10 @@ def both(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
 
 def unless(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
     return binary(left, "unless", right, on)
+
+
+def unless_ignoring(labels: Sequence[str], left: Expr, right: Expr) -> Expr:
+    return Expr(f"{left.operand} unless ignoring ({', '.join(labels)}) {right.operand}", compound=True)
 
 
 def negative(expr: Expr) -> Expr:

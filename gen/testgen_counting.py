@@ -15,8 +15,8 @@ from tollbook.gen.promtest import Case, absent, billionths, constant, expect, in
 from tollbook.gen.spec import Gateway, Model, Spec
 from tollbook.gen.traffic import TOKENS
 
-#: A fleet must have been watched for five minutes (and a step, and the settling) before a new pod is billed from zero.
-WATCHED = Duration.parse("7m")
+#: A fleet must have been watched for fifteen minutes, a step and the settling before a new pod is billed from zero.
+WATCHED = Duration.parse("20m")
 
 
 def cases(spec: Spec) -> Iterator[Case]:

@@ -43,12 +43,12 @@ _PERIODS = (names.DAY, names.WEEK, names.MONTH)
 
 def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     own, labels = eq(names.GATEWAY, gateway.id), {names.GATEWAY: gateway.id}
-    today = series(names.CALENDAR, own).now()
+    today = series(names.CALENDAR, own).just_recorded()
     cost = series(names.cost(spec.prometheus.step), own)
     dated = series(names.cost_of_day(spec.prometheus.step), own)
     day_total = series(names.DAY_TOTAL, own)
     by = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.spend_labels)
-    dated_cost = binary(sum_by(by, cost.now()), "*", today, on=(names.GATEWAY,), group_left=_PERIODS)
+    dated_cost = binary(sum_by(by, cost.just_recorded()), "*", today, on=(names.GATEWAY,), group_left=_PERIODS)
     so_far = both(sum_of_steps(dated, LONGEST_DAY), today, on=(names.GATEWAY, names.DAY))
     return (
         Recording(
@@ -59,7 +59,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         ),
         Recording(dated.metric, dated_cost, labels, "The dollars of one step, with the day that they fell in."),
         Recording(names.DAY_TOTAL, so_far, labels, "Today so far; the last value of each day is its total."),
-        Recording(names.DAY_TO_DATE, sum_without(_PERIODS, day_total.now()), labels),
+        Recording(names.DAY_TO_DATE, sum_without(_PERIODS, day_total.just_recorded()), labels),
         Recording(names.WEEK_TO_DATE, _to_date(day_total, LONGEST_WEEK, names.WEEK, today), labels),
         Recording(names.MONTH_TO_DATE, _to_date(day_total, LONGEST_MONTH, names.MONTH, today), labels),
     )
@@ -68,7 +68,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
 def _to_date(day_total: Selector, longest: Duration, period: str, today: Expr) -> Expr:
     """Today so far, and of every other day of the period its last total."""
     earlier = subquery("last_over_time", day_total.now(), longest, EVERY_LAST_VALUE)
-    days = either(day_total.now(), earlier)
+    days = either(day_total.just_recorded(), earlier)
     return sum_without(_PERIODS, both(days, today, on=(names.GATEWAY, period)))
 
 

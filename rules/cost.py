@@ -35,11 +35,16 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     prompt = tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
     output = tokens.where(eq(names.TOKEN_TYPE, names.OUTPUT))
     return (
-        Recording(cost.metric, _dollars(tokens.now()), labels, "At the price of this minute, once and for all."),
+        Recording(
+            cost.metric,
+            _dollars(tokens.just_recorded()),
+            labels,
+            "At the price of this minute, once and for all.",
+        ),
         Recording(names.COST_1H, sum_of_steps(cost, HOUR), labels, "A sliding hour: read long windows as [30d:1h]."),
         Recording(
             fleet.metric,
-            _total_while_watched(spec, gateway, cost.now()),
+            _total_while_watched(spec, gateway, cost.just_recorded()),
             labels,
             "One series a gateway, for windows over the whole fleet; zero while it is watched and idle.",
         ),

@@ -7,12 +7,38 @@ from dataclasses import dataclass
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import Expr, Selector, binary, both, either, eq, over_time, scalar, series, sum_by, unless
+from tollbook.gen.promql import (
+    Expr,
+    Selector,
+    binary,
+    both,
+    call,
+    either,
+    eq,
+    over_time,
+    scalar,
+    series,
+    sum_by,
+    unless,
+    unless_ignoring,
+)
 from tollbook.gen.spec import Gateway, Monitor, Spec
 
-#: How long a fleet must have been watched before a new pod's whole counter is billed: without it the first scrape
-#: after installation would bill every token since the pods started.
+#: A target is new for this long after its discovery: scrapes fail until its container listens, and the first one that
+#: succeeds shows what was used since.
+STARTING = Duration.parse("10m")
+
+#: By how much longer a fleet must have been watched than a new target: without it the first scrapes after installation
+#: would bill every token since the pods started.
 WATCHED_BEFORE = Duration.parse("5m")
+
+#: A target that was known within this time is never new, or its return would bill every token since its pod started.
+#: `up` is one series a target: unlike the counters it can be read back that far at every step.
+REMEMBERED = Duration.parse("1d")
+
+#: Target labels that may change while the pod runs on: a series that differs only in these from one that was there
+#: before was not born.
+PASSING_LABELS = (names.NAMESPACE, "container", "endpoint", "node", "service", names.GATEWAY_NAME_TARGET_LABEL)
 
 
 def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
@@ -59,9 +85,18 @@ class Increment:
 
     def expr(self) -> Expr:
         risen = binary(binary(self._current(), "-", self._before()), ">=", scalar(0))
-        reset = both(self._current(), self._before())
-        born = both(self._current(), either(self._seen(), self._new()), on=self._target)
-        return either(risen, reset, born)
+        return either(risen, self._reset(), self._born())
+
+    def _reset(self) -> Expr:
+        """The counter began at zero again: all of it, and what the old process had still counted within the step, whose
+        last value is the highest there is in it, because the new one's are below `before`."""
+        highest = over_time("max", self.counter, self.spec.prometheus.step, self.spec.prometheus.settle)
+        until_reset = call("clamp_min", binary(highest, "-", self._before()), "0")
+        return binary(self._current(), "+", until_reset)
+
+    def _born(self) -> Expr:
+        first_seen = unless_ignoring(PASSING_LABELS, self._current(), self._before())
+        return both(first_seen, either(self._seen(), self._new()), on=self._target)
 
     def _current(self) -> Expr:
         """The last value within the step. A range, because a pod that ended inside the step counts up to its end."""
@@ -82,8 +117,8 @@ class Increment:
         return binary(over_time("max", self.up, self.spec.prometheus.gap, self._delay), "==", scalar(1))
 
     def _new(self) -> Expr:
-        """A pod that joined a fleet which was already watched."""
+        """A pod that lately joined a fleet which was already watched."""
         here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
-        known = over_time("last", self.up, self.spec.prometheus.gap, self._delay)
-        fleet = self.up.now(self._delay + WATCHED_BEFORE)
+        known = over_time("last", self.up, REMEMBERED, self._delay + STARTING)
+        fleet = over_time("last", self.up, self.spec.prometheus.gap, self._delay + STARTING + WATCHED_BEFORE)
         return both(unless(here, known, on=self._target), fleet, on=self._fleet)

@@ -62,17 +62,18 @@ def _each_once(gateway: Gateway, metered: Selector) -> Expr:
     """Where `input` also holds the cached tokens, these are taken off it: added as a negative part, because a
     subtraction of vectors would drop every model that has no cached tokens."""
     cached = metered.where(one_of(names.TOKEN_TYPE, names.CACHE_TYPES))
-    parts = [metered.now()]
+    parts = [metered.just_recorded()]
     for matchers in token_semantics(gateway.version).input_includes_cache:
-        taken = copy_label(negative(cached.where(*matchers).now()), _TAKEN_FROM_INPUT, names.TOKEN_TYPE)
+        taken = copy_label(negative(cached.where(*matchers).just_recorded()), _TAKEN_FROM_INPUT, names.TOKEN_TYPE)
         parts.append(label_replace(taken, names.TOKEN_TYPE, names.INPUT))
     return either(*parts)
 
 
 def _named(billable: Selector) -> Expr:
     """Under the model's name: found by the response model, else by the request model, else the metric's own."""
-    by_response = binary(billable.now(), "*", _one_if_priced(_BY_RESPONSE), on=_BY_RESPONSE, group_left=(names.MODEL,))
-    unlisted = unless(billable.now(), _prices(_BY_RESPONSE), on=_BY_RESPONSE)
+    used = billable.just_recorded()
+    by_response = binary(used, "*", _one_if_priced(_BY_RESPONSE), on=_BY_RESPONSE, group_left=(names.MODEL,))
+    unlisted = unless(used, _prices(_BY_RESPONSE), on=_BY_RESPONSE)
     by_request = binary(unlisted, "*", _one_if_priced(_BY_REQUEST), on=_BY_REQUEST, group_left=(names.MODEL,))
     called = billable.where(none_of(names.RESPONSE_MODEL, [names.UNKNOWN]))
     nameless = billable.where(eq(names.RESPONSE_MODEL, names.UNKNOWN))
@@ -85,7 +86,7 @@ def _named(billable: Selector) -> Expr:
 
 
 def _unpriced(billable: Selector) -> Expr:
-    unlisted = unless(billable.now(), _prices(_BY_RESPONSE), on=_BY_RESPONSE)
+    unlisted = unless(billable.just_recorded(), _prices(_BY_RESPONSE), on=_BY_RESPONSE)
     return unless(unlisted, _prices(_BY_REQUEST), on=_BY_REQUEST)
 
 

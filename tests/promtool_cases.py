@@ -1,0 +1,112 @@
+"""What the tests ask of a real promtool: rules, the series that go in, what must come out; many cases in one run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tollbook import rules
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Rule, RuleGroup
+from tollbook.gen.rulefile import rule_groups
+from tollbook.gen.spec import Spec
+
+MINUTE = Duration.parse("1m")
+
+#: Series in Prometheus' notation -> its value.
+Samples = Mapping[str, int | float | Decimal]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    rules: str
+    """The text of a rule file."""
+    series: Mapping[str, str] = field(default_factory=dict)
+    """Series -> its values in promtool's notation, one each `scraped_every`."""
+    samples: tuple[tuple[str, str, Samples], ...] = ()
+    """Expression, instant, and everything the expression must give."""
+    alerts: tuple[tuple[str, str, tuple[Mapping[str, str], ...]], ...] = ()
+    """Alert, instant, and the labels and annotations of all that fire: `annotation:summary` -> its text."""
+    scraped_every: str = "30s"
+    evaluated_every: str = "1m"
+
+
+def rule_file(*groups: RuleGroup) -> str:
+    return json.dumps({"groups": rule_groups(groups)})
+
+
+def rule_file_of(*parts: Iterable[Rule]) -> str:
+    """One group of these rules, evaluated in this order."""
+    return rule_file(RuleGroup("test", MINUTE, tuple(rule for part in parts for rule in part)))
+
+
+def all_rules(spec: Spec) -> str:
+    return rule_file(*rules.build(spec))
+
+
+def failures(promtool: Path, *cases: Case) -> dict[str, str]:
+    """Case -> what promtool said, of those that failed. Raises AssertionError where it could not judge."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {f"{number:04}.test.json": case for number, case in enumerate(cases)}
+        for file, case in files.items():
+            Path(folder, f"{file}.rules").write_text(case.rules)
+            Path(folder, file).write_text(json.dumps(_test_file(case, f"{file}.rules")))
+        done = subprocess.run(
+            [promtool.absolute(), "test", "rules", *files],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    # The newest name no files: the verdicts come in the order of the files, each under a word of its own.
+    said = re.split(r"^  (SUCCESS|FAILED:)$", done.stdout, flags=re.MULTILINE)[1:]
+    assert len(said) == 2 * len(cases), done.stdout
+    verdicts = zip(cases, said[::2], said[1::2], strict=True)
+    failed = {case.name: text for case, verdict, text in verdicts if verdict != "SUCCESS"}
+    assert done.returncode == bool(failed), done.stdout
+    return failed
+
+
+def unmet(promtool: Path, *cases: Case) -> set[str]:
+    """The cases whose expectations are not met, each of which must have been judged."""
+    failed = failures(promtool, *cases)
+    broken = {name: text for name, text in failed.items() if "got:" not in text}
+    assert not broken, broken
+    return set(failed)
+
+
+def _test_file(case: Case, rules_name: str) -> dict[str, Any]:
+    test = {
+        "name": case.name,
+        "interval": case.scraped_every,
+        "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+        "promql_expr_test": [
+            {"expr": expr, "eval_time": at, "exp_samples": [_sample(*pair) for pair in expected.items()]}
+            for expr, at, expected in case.samples
+        ],
+        "alert_rule_test": [
+            {"alertname": alert, "eval_time": at, "exp_alerts": [_alert(labels) for labels in expected]}
+            for alert, at, expected in case.alerts
+        ],
+    }
+    return {"rule_files": [rules_name], "evaluation_interval": case.evaluated_every, "tests": [test]}
+
+
+def _sample(series: str, value: int | float | Decimal) -> dict[str, Any]:
+    # A float, because that is what promtool makes of the text too; whole dollars are never compared here.
+    return {"labels": series or "{}", "value": float(value)}
+
+
+def _alert(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    annotations = {key.partition(":")[2]: text for key, text in texts.items() if key.startswith("annotation:")}
+    labels = {key: text for key, text in texts.items() if not key.startswith("annotation:")}
+    return {"exp_labels": labels, "exp_annotations": annotations}

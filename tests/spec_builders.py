@@ -1,0 +1,57 @@
+"""Specs and series for the tests of the rules: a spec is written as its user would write it, with only what a test is
+about, and series as a scrape of the gateway would store them."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from tollbook.gen.load import load
+from tollbook.gen.spec import Spec
+
+#: What a test's spec says where it does not say it itself. The prices are powers of ten, so that in a sum of dollars
+#: every digit tells its token type.
+UNSTATED = {
+    "version": "1",
+    "gateways": "[{name: gw, namespace: ai}]",
+    "models": (
+        "[{provider: openai, name: gpt, aliases: [gpt-2024],"
+        " prices: [{input: 1, output: 10, cache_read: 0.1, cache_write: 100}]}]"
+    ),
+}
+JOB = "monitoring/ai-gw"
+
+
+def spec_of(text: str = "") -> Spec:
+    """The resolved spec of these sections. Raises FindingsError where a user would be refused."""
+    stated = textwrap.dedent(text).strip("\n")
+    keys = set(re.findall(r"^(\w+):", stated, re.MULTILINE))
+    unstated = (f"{key}: {value}" for key, value in UNSTATED.items() if key not in keys)
+    return load("\n".join([*unstated, stated, ""]), "spec.yaml").spec
+
+
+def series(metric: str, **labels: str) -> str:
+    """In Prometheus' notation; a label of no value is left out."""
+    text = ",".join(f'{name}="{value}"' for name, value in labels.items() if value)
+    return f"{metric}{{{text}}}"
+
+
+def up(pod: str = "pod", **labels: str) -> str:
+    """The target of one pod of the gateway ai/gw, as its PodMonitor finds it."""
+    return series("up", **{**_target(pod), **labels})
+
+
+def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
+    """One of the pod's counters: tokens of the model openai/gpt."""
+    own = {
+        "gateway": "ai/gw",
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": "gpt",
+        "gen_ai_response_model": "gpt",
+        "gen_ai_token_type": token_type,
+    }
+    return series("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod), **own, **labels})
+
+
+def _target(pod: str) -> dict[str, str]:
+    return {"job": JOB, "instance": pod, "namespace": "ai", "gateway_networking_k8s_io_gateway_name": "gw"}
