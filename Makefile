@@ -73,3 +73,4 @@ prometheus:
 types: $(VENV)/.ready-dev
 	@mkdir -p .dev && ln -sfn .. .dev/tollbook
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy tests bench

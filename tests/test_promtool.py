@@ -93,6 +93,14 @@ def test_the_same_record_twice_is_refused_although_prometheus_would_load_it(prom
     assert "team: x" in problem.message
 
 
+def test_a_group_name_used_twice_is_a_problem_with_a_place_that_exists(promtool: Path) -> None:
+    group = GOOD_RULES.removeprefix("groups:\n")
+    [problem] = Promtool(promtool).check_rules(f"groups:\n{group}{group.replace('fleet', 'all')}")
+    assert problem.message == 'promtool: groupname: "spend" is repeated in the same file'
+    assert problem.place
+    assert problem.place.line >= 1  # Prometheus 3 says 0
+
+
 def test_every_bad_rule_is_reported(promtool: Path) -> None:
     rules = "".join(f"  - record: a:b:{name}\n    expr: {name}(\n" for name in ("one", "two", "three"))
     problems = Promtool(promtool).check_rules(f"groups:\n- name: spend\n  rules:\n{rules}")
