@@ -22,6 +22,7 @@ MINUTE = Duration.parse("1m")
 
 #: Series in Prometheus' notation -> its value.
 Samples = Mapping[str, int | float | Decimal]
+NOTHING: Samples = {}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Case:
 
 
 def rule_file(*groups: RuleGroup) -> str:
-    return json.dumps({"groups": rule_groups(groups)})
+    return _yaml({"groups": rule_groups(groups)})
 
 
 def rule_file_of(*parts: Iterable[Rule]) -> str:
@@ -58,7 +59,7 @@ def failures(promtool: Path, *cases: Case) -> dict[str, str]:
         files = {f"{number:04}.test.json": case for number, case in enumerate(cases)}
         for file, case in files.items():
             Path(folder, f"{file}.rules").write_text(case.rules)
-            Path(folder, file).write_text(json.dumps(_test_file(case, f"{file}.rules")))
+            Path(folder, file).write_text(_yaml(_test_file(case, f"{file}.rules")))
         done = subprocess.run(
             [promtool.absolute(), "test", "rules", *files],
             cwd=folder,
@@ -110,3 +111,13 @@ def _alert(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
     annotations = {key.partition(":")[2]: text for key, text in texts.items() if key.startswith("annotation:")}
     labels = {key: text for key, text in texts.items() if not key.startswith("annotation:")}
     return {"exp_labels": labels, "exp_annotations": annotations}
+
+
+def _yaml(data: Any) -> str:
+    """JSON, which is YAML as well, except for how it writes what lies beyond sixteen bits."""
+
+    def one_character(pair: re.Match[str]) -> str:
+        character = json.loads('"' + pair[0] + '"')
+        return f"\\U{ord(character):08x}"
+
+    return re.sub(r"\\ud[89ab]..\\ud[c-f]..", one_character, json.dumps(data))

@@ -30,7 +30,7 @@ def spec_of(text: str = "") -> Spec:
     return load("\n".join([*unstated, stated, ""]), "spec.yaml").spec
 
 
-def series(metric: str, **labels: str) -> str:
+def notation(metric: str, **labels: str) -> str:
     """In Prometheus' notation; a label of no value is left out."""
     text = ",".join(f'{name}="{value}"' for name, value in labels.items() if value)
     return f"{metric}{{{text}}}"
@@ -38,7 +38,7 @@ def series(metric: str, **labels: str) -> str:
 
 def up(pod: str = "pod", **labels: str) -> str:
     """The target of one pod of the gateway ai/gw, as its PodMonitor finds it."""
-    return series("up", **{**_target(pod), **labels})
+    return notation("up", **{**_target(pod), **labels})
 
 
 def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
@@ -50,7 +50,7 @@ def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
         "gen_ai_response_model": "gpt",
         "gen_ai_token_type": token_type,
     }
-    return series("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod), **own, **labels})
+    return notation("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod), **own, **labels})
 
 
 def _target(pod: str) -> dict[str, str]:

@@ -1,0 +1,218 @@
+"""Prices hold from their day on, to the second, in the spec's time zone, and to the last digit.
+
+promtool's clock starts in 1970 and goes on by its evaluation interval: so each instant is tried by a file of its own
+whose interval is that instant. It evaluates twice, at the beginning of time and then.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from promtool_cases import Case, failures, rule_file, unmet
+from spec_builders import spec_of
+
+from tollbook.gen.model import Recording, RuleGroup
+from tollbook.gen.spec import Spec
+from tollbook.rules import prices
+
+PRICE = "agentgateway:price_usd_per_mtok"
+SETTLE_SECONDS = 30
+OF_GPT = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt"'
+
+
+def price_rules(spec: Spec) -> str:
+    return rule_file(*prices.build(spec))
+
+
+def expressions(spec: Spec) -> dict[tuple[str, str], str]:
+    """Name in the metrics and token type -> the price's expression."""
+    rules = [rule for group in prices.build(spec) for rule in group.rules]
+    return {(rule.labels["gen_ai_response_model"], rule.labels["gen_ai_token_type"]): str(rule.expr) for rule in rules}
+
+
+def at(unix_seconds: int, expected: dict[str, Decimal | int | float], rules: str, name: str) -> Case:
+    instant = f"{unix_seconds}s"
+    return Case(f"{name} at {instant}", rules, samples=((PRICE, instant, expected),), evaluated_every=instant)
+
+
+# ---- When ----------------------------------------------------------------------------------------------------------
+
+# Unix seconds of local midnight as `date --date='TZ="Europe/Berlin" 2026-07-01' +%s` prints them.
+MIDNIGHTS = {
+    ("UTC", "2026-07-01"): 1782864000,
+    ("Europe/Berlin", "2026-07-01"): 1782856800,  # summer: two hours earlier
+    ("Europe/Berlin", "2026-12-01"): 1796079600,  # winter: one
+    ("Europe/Berlin", "2026-03-29"): 1774738800,  # the day that clocks are set forward
+    ("Europe/Berlin", "2026-10-25"): 1792879200,  # the day that they are set back
+    ("America/New_York", "2026-07-01"): 1782878400,
+    ("America/New_York", "2026-12-01"): 1796101200,
+    ("Asia/Kolkata", "2026-07-01"): 1782844200,  # five and a half hours earlier
+    ("Asia/Kathmandu", "2026-07-01"): 1782843300,
+    ("Africa/Cairo", "2026-04-24"): 1776981600,  # the day begins at one o'clock, which `date` refuses
+    ("America/Havana", "2026-11-01"): 1793505600,  # the hour after midnight comes twice: the first
+    ("America/Santiago", "2026-04-05"): 1775361600,  # the hour before midnight comes twice: after the second
+    ("UTC", "2020-02-29"): 1582934400,
+    ("UTC", "2000-01-01"): 946684800,
+}
+
+
+def changing(timezone: str, day: str) -> str:
+    return price_rules(
+        spec_of(f"""
+            prometheus: {{timezone: {timezone}}}
+            models:
+              - provider: openai
+                name: gpt
+                prices: [{{input: 2, output: 5}}, {{from: {day}, input: 2, output: 7.5}}]
+        """)
+    )
+
+
+def prices_of_gpt(output: float) -> dict[str, Decimal | int | float]:
+    """What is not stated of caches costs what input costs."""
+    usd = {"input": 2, "output": output, "input_cache_read": 2, "input_cache_write": 2}
+    return {f'{PRICE}{{{OF_GPT},gen_ai_token_type="{kind}"}}': price for kind, price in usd.items()}
+
+
+def test_a_price_changes_at_local_midnight_once_the_last_tokens_before_it_are_counted(promtool: Path) -> None:
+    cases = []
+    for (timezone, day), midnight in MIDNIGHTS.items():
+        rules, name = changing(timezone, day), f"{timezone} {day}"
+        settled = midnight + SETTLE_SECONDS
+        cases += [at(second, prices_of_gpt(5), rules, name) for second in (60, midnight - 86_400, midnight, settled)]
+        cases += [at(second, prices_of_gpt(7.5), rules, name) for second in (settled + 1, settled + 86_400)]
+    assert failures(promtool, *cases) == {}
+
+
+def test_a_midnight_of_another_zone_is_noticed(promtool: Path) -> None:
+    rules = changing("UTC", "2026-07-01")
+    case = at(MIDNIGHTS["Europe/Berlin", "2026-07-01"] + SETTLE_SECONDS + 1, prices_of_gpt(7.5), rules, "Berlin")
+    assert unmet(promtool, case) == {case.name}
+
+
+def test_each_of_many_prices_holds_until_the_next(promtool: Path) -> None:
+    spec = spec_of("""
+        models:
+          - provider: openai
+            name: gpt
+            prices:
+              - {from: 2020-01-01, input: 2, output: 40}
+              - {from: 2021-01-01, input: 2, output: 30}
+              - {from: 2022-01-01, input: 2, output: 20}
+              - {from: 2023-01-01, input: 2, output: 30}
+    """)
+    starts = {1577836800: 40, 1609459200: 30, 1640995200: 20, 1672531200: 30}
+    rules = price_rules(spec)
+    cases = [at(start + 3600, prices_of_gpt(usd), rules, "an hour later") for start, usd in starts.items()]
+    assert failures(promtool, at(3600, prices_of_gpt(40), rules, "long before"), *cases) == {}
+
+
+def test_the_first_price_holds_before_its_date(promtool: Path) -> None:
+    spec = spec_of("""
+        models: [{provider: openai, name: gpt, prices: [{from: 2026-07-01, input: 2, output: 5}]}]
+    """)
+    rules = price_rules(spec)
+    assert failures(promtool, *(at(second, prices_of_gpt(5), rules, "price") for second in (60, 1782864000))) == {}
+
+
+# ---- What is written -------------------------------------------------------------------------------------------------
+
+
+def test_equal_neighbours_are_one_price() -> None:
+    spec = spec_of("""
+        models:
+          - provider: openai
+            name: gpt
+            prices:
+              - {input: 2, output: 5}
+              - {from: 2025-01-01, input: 2.0, output: 5.00}
+              - {from: 2026-01-01, input: 3, output: 5}
+              - {from: 2027-01-01, input: 2, output: 5}
+    """)
+    texts = expressions(spec)
+    assert texts["gpt", "output"] == "vector(5)"
+    assert texts["gpt", "input"].count("vector(2)") == 2  # it falls back to what it was, which is a change
+    assert "1735689600" not in texts["gpt", "input"]  # 2025-01-01, when nothing changed
+
+
+@pytest.mark.parametrize("text", ["0.0375", "0.000001", "123456789.123456", "3", "0.1", "0", "999999.999999"])
+def test_a_price_is_written_as_it_was_stated(text: str, promtool: Path) -> None:
+    spec = spec_of(f"models: [{{provider: openai, name: gpt, prices: [{{input: {text}, output: 5, cache_read: 1}}]}}]")
+    assert expressions(spec)["gpt", "input"] == f"vector({text})"
+    selected = f'{PRICE}{{gen_ai_token_type="input"}}'
+    expected = {f'{PRICE}{{{OF_GPT},gen_ai_token_type="input"}}': Decimal(text)}
+    assert failures(promtool, Case(text, price_rules(spec), samples=((selected, "1m", expected),))) == {}
+
+
+@settings(max_examples=200, derandomize=True)
+@given(st.decimals(min_value=0, max_value=Decimal("999999999.999999"), places=6, allow_nan=False, allow_infinity=False))
+def test_every_price_that_a_spec_may_state_comes_out_as_the_same_number(usd: Decimal) -> None:
+    spec = spec_of(f"models: [{{provider: openai, name: gpt, prices: [{{input: {usd:f}, output: 5}}]}}]")
+    written = expressions(spec)["gpt", "input"].removeprefix("vector(").removesuffix(")")
+    assert Decimal(written) == usd
+    assert "e" not in written.lower()
+
+
+def test_free_is_a_price_of_zero(promtool: Path) -> None:
+    spec = spec_of("models: [{provider: ollama, name: llama, free: true}]")
+    types = ("input", "output", "input_cache_read", "input_cache_write")
+    labels = 'gen_ai_system="ollama",model="llama",gen_ai_response_model="llama"'
+    expected = {f'{PRICE}{{{labels},gen_ai_token_type="{kind}"}}': 0 for kind in types}
+    assert failures(promtool, Case("free", price_rules(spec), samples=((PRICE, "1m", expected),))) == {}
+
+
+def test_every_name_of_a_model_has_each_of_its_prices() -> None:
+    spec = spec_of("""
+        models:
+          - provider: openai
+            name: gpt
+            aliases: [gpt-1, gpt-2]
+            prices: [{input: 1, output: 2, cache_read: 3, cache_write: 4}]
+          - {provider: azure, name: gpt, prices: [{input: 5, output: 6}]}
+    """)
+    groups = prices.build(spec)
+    assert [group.name for group in groups] == ["tollbook.prices.openai", "tollbook.prices.azure"]
+    assert priced(groups[0]) == {
+        ("gpt", name, kind): f"vector({usd})"
+        for name in ("gpt", "gpt-1", "gpt-2")
+        for kind, usd in (("input", 1), ("output", 2), ("input_cache_read", 3), ("input_cache_write", 4))
+    }
+    assert priced(groups[1]) == {
+        ("gpt", "gpt", kind): f"vector({usd})"
+        for kind, usd in (("input", 5), ("output", 6), ("input_cache_read", 5), ("input_cache_write", 5))
+    }
+
+
+def priced(group: RuleGroup) -> dict[tuple[str, str, str], str]:
+    return {
+        (
+            rule.labels["model"],
+            rule.labels["gen_ai_response_model"],
+            rule.labels["gen_ai_token_type"],
+        ): str(rule.expr)
+        for rule in group.rules
+    }
+
+
+def test_the_reader_of_the_rules_sees_dates_where_the_expression_has_seconds() -> None:
+    spec = spec_of("""
+        models:
+          - provider: openai
+            name: gpt
+            prices:
+              - {input: 2, output: 5}
+              - {from: 2026-07-01, input: 2, output: 7.50}
+              - {from: 2027-01-01, input: 2, output: 0.1}
+    """)
+    notes = {
+        rule.labels["gen_ai_token_type"]: rule.note
+        for group in prices.build(spec)
+        for rule in group.rules
+        if isinstance(rule, Recording)
+    }
+    assert notes["output"] == "5 at first, 7.50 from 2026-07-01, 0.1 from 2027-01-01"
+    assert notes["input"] == ""
