@@ -17,7 +17,7 @@ MILLISECONDS = {
 
 # Weeks and years are read but never written: 7d and 365d say the same and compare at a glance.
 _PRINTED_UNITS = ("d", "h", "m", "s", "ms")
-_PATTERN = re.compile("".join(rf"(?:(?P<{unit}>\d+){unit})?" for unit in MILLISECONDS))
+_PATTERN = re.compile("".join(rf"(?:(?P<{unit}>\d+){unit})?" for unit in MILLISECONDS), re.ASCII)
 
 
 @dataclass(frozen=True, order=True)

@@ -41,7 +41,7 @@ class Problem:
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Sorted by position, problems of no place first; equal ones once."""
-    return sorted(set(problems), key=lambda p: (p.place or Place("", 0, 0), p.severity, p.message))
+    return sorted(set(problems), key=lambda p: (p.place or Place("", 0, 0), p.severity, p.message, p.hint))
 
 
 class TollbookError(Exception):

@@ -187,7 +187,7 @@ def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], ear
 
 
 def scalar(value: Decimal | int) -> Expr:
-    return Expr(number(value))
+    return Expr(number(value), compound=value < 0)
 
 
 # ---- Aggregations --------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tollbook import rules
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Rule, RuleGroup
@@ -99,7 +101,13 @@ def _test_file(case: Case, rules_name: str) -> dict[str, Any]:
             for alert, at, expected in case.alerts
         ],
     }
-    return {"rule_files": [rules_name], "evaluation_interval": case.evaluated_every, "tests": [test]}
+    groups = [group["name"] for group in yaml.load(case.rules, Loader=yaml.CSafeLoader)["groups"]]
+    return {
+        "rule_files": [rules_name],
+        "evaluation_interval": case.evaluated_every,
+        "group_eval_order": groups,  # promtool's own order is another one in every run
+        "tests": [test],
+    }
 
 
 def _sample(series: str, value: int | float | Decimal) -> dict[str, Any]:
