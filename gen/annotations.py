@@ -1,4 +1,4 @@
-"""The template language of alert texts: what Alertmanager is told is composed here, and rendered here for the tests."""
+"""The template language of alerts: what Alertmanager is told is composed here, and rendered here for the tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-_TEMPLATE = re.compile(r'\{\{ \$(?:labels\.(?P<label>\w+)|value \| printf "%\.(?P<digits>\d)f") \}\}')
+_TEMPLATE = re.compile(
+    r'\{\{ (?:\$labels\.(?P<label>\w+)|\$value \| printf "%\.(?P<digits>\d)f"|(?P<braces>"\{\{")) \}\}'
+)
+
+
+def literal(text: str) -> str:
+    """A user's own text, in which two braces begin no template."""
+    return text.replace("{{", '{{ "{{" }}')
 
 
 def label(name: str) -> str:
@@ -21,6 +28,8 @@ def value(decimals: int) -> str:
 
 def rendered(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
     def filled(match: re.Match[str]) -> str:
+        if match["braces"]:
+            return "{{"
         return labels[match["label"]] if match["label"] else f"{amount:.{match['digits']}f}"
 
     return _TEMPLATE.sub(filled, template)

@@ -23,12 +23,13 @@ LOOKBACK = Duration.parse("5m")
 def monitoring_problems(manifests: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
     validator = jsonschema.Draft202012Validator(packaged_schema("monitoring"))
     seen: Counter[tuple[str, ...]] = Counter()
-    for manifest in manifests:
-        title = f"{manifest['kind']} {manifest['metadata']['name']}"
+    for number, manifest in enumerate(manifests, start=1):
+        title = _title(manifest, number)
         if not validator.is_valid(manifest):
             error = jsonschema.exceptions.best_match(validator.iter_errors(manifest))
             where = "/".join(str(step) for step in error.absolute_path) or "the object"
             yield _problem(names.MONITORING_FILE, f"{title}: {where} has not the shape that tollbook writes")
+            continue
         size = len(json.dumps(manifest))
         if size > OBJECT_BYTES:
             excess = f"{size} bytes are more than an object may have ({OBJECT_BYTES})"
@@ -37,6 +38,13 @@ def monitoring_problems(manifests: Iterable[Mapping[str, Any]]) -> Iterator[Prob
     for (kind, namespace, name), count in seen.items():
         if count > 1:
             yield _problem(names.MONITORING_FILE, f"{kind} {namespace}/{name}: {count} objects of this name")
+
+
+def _title(manifest: Mapping[str, Any], number: int) -> str:
+    """By its name, where it has one."""
+    metadata = manifest.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return f"{manifest.get('kind')} {name}" if name else f"object {number}"
 
 
 def rule_problems(groups: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:

@@ -78,16 +78,14 @@ def expect_alerts(
     alertname: str, at: Duration, firing: Sequence[tuple[Alert, Mapping[str, str], Decimal]]
 ) -> dict[str, Any]:
     """`firing`: the rule, the labels of the series that fires, and the expression's value. Empty: silent."""
-    expected = [
-        {
-            "exp_labels": {**labels, **rule.labels},
-            "exp_annotations": {
-                key: rendered(text, {**labels, **rule.labels}, value) for key, text in rule.annotations.items()
-            },
-        }
-        for rule, labels, value in firing
-    ]
+    expected = [_expected_alert(rule, labels, value) for rule, labels, value in firing]
     return {"eval_time": str(at), "alertname": alertname, "exp_alerts": expected}
+
+
+def _expected_alert(rule: Alert, series: Mapping[str, str], value: Decimal) -> dict[str, Any]:
+    labels = {**series, **{label: rendered(text, series, value) for label, text in rule.labels.items()}}
+    texts = {key: rendered(text, labels, value) for key, text in rule.annotations.items()}
+    return {"exp_labels": labels, "exp_annotations": texts}
 
 
 def _plain(value: Decimal | int) -> int | Decimal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tollbook.gen import names
-from tollbook.gen.annotations import value
+from tollbook.gen.annotations import literal, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import Expr, binary, either, eq, number, scalar, series, sum_by, sum_of_steps, vector
@@ -53,15 +53,15 @@ def _alert(budget: Budget, threshold: Threshold) -> Alert:
         expr=reached,
         hold=Duration(0),
         labels={
-            **budget.labels,
-            names.BUDGET: budget.name,
+            **{label: literal(text) for label, text in budget.labels.items()},
+            names.BUDGET: literal(budget.name),
             names.SEVERITY: threshold.severity,
             names.THRESHOLD: percent,
         },
         annotations={
             "summary": "LLM spend has reached a threshold of its budget.",
             "description": (
-                f"Budget {budget.name}: {value(decimals=2)} of {number(budget.usd)} USD spent "
+                f"Budget {literal(budget.name)}: {value(decimals=2)} of {number(budget.usd)} USD spent "
                 f"{_period_words(budget)}, at or over {percent} percent."
             ),
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.annotations import label, value
+from tollbook.gen.annotations import label, literal, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import Expr, binary, call, scalar, series, sum_by, sum_of_steps
@@ -51,7 +51,7 @@ def _absent(gateway: Gateway) -> Alert:
         annotations={
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
-                f"Prometheus has scraped no pod of gateway {gateway.id} for {ABSENT_FOR} (job {gateway.job}). "
+                f"Prometheus has scraped no pod of gateway {gateway.id} for {ABSENT_FOR} (job {literal(gateway.job)}). "
                 "Check that the gateway runs, that its monitor exists and that Prometheus selects it."
             ),
         },

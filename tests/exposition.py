@@ -1,6 +1,6 @@
 """What agentgateway answers on /metrics: the text of its encoder, in which a series appears with its first request.
 
-Nothing is known here of tollbook's rules: only `oracle.exported`, which tells by how much a version raises its counters.
+It knows nothing of the rules: only `oracle.exported`, which tells by how much a version raises its counters.
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ class GatewayPod:
             self._reachable = True
 
     def wait_for_scrape(self) -> float:
-        """Until a scrape that sees everything up to now has ended, in vain where the pod is cut off. The Unix time then:
-        its samples are older."""
+        """Until a scrape that sees everything up to now has ended, in vain where the pod is cut off. The Unix time
+        then: its samples are older."""
         with self._changed:
             wanted = self._begun + 1
             if not self._changed.wait_for(lambda: self._answered >= wanted, SCRAPED_WITHIN_SECONDS):

@@ -1,7 +1,7 @@
-"""What the prometheus-operator makes of monitors, and Kubernetes' service discovery of pods: a Prometheus configuration.
+"""What the prometheus-operator makes of monitors, and Kubernetes of pods and Services: a configuration of Prometheus.
 
-The relabelling is the operator's; only where it would ask the Kubernetes API for targets, they are written out, all that
-a cluster with these pods and Services would list, with the `__meta_kubernetes_` labels that it gives them.
+The relabelling is as the operator writes it. Only where it would ask the Kubernetes API for targets, these are written
+out: all that a cluster would list, with the `__meta_kubernetes_` labels that discovery gives them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def prometheus_config(monitors: Iterable[Json], pods: Iterable[Pod], rule_file: 
 
 def scrape_configs(objects: list[Json], pods: list[Pod]) -> list[Json]:
     services = [each for each in objects if each["kind"] == "Service"] + [_own_service(pod) for pod in pods]
-    configs = []
+    configs: list[Json] = []
     for monitor in objects:
         if monitor["kind"] == "PodMonitor":
             configs += _pod_monitor(monitor, pods)
