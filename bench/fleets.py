@@ -1,0 +1,185 @@
+"""The fleets: named stories of three gateways over eight hours. The same name and seed always tell the same story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from bench.pods import Nursery, Pod, Span, cut_off, ended, forgotten, relabelled, restarted
+from bench.traffic import HOUR_SECONDS, Burst
+
+NAMESPACE = "kgateway-system"
+
+#: Name and data-plane version: one for each meaning that `input` has had.
+GATEWAYS = {"agentgateway1": (1, 5), "agentgateway2": (1, 4), "agentgateway3": (0, 11)}
+
+MINUTE = 60
+DURATION = 8 * HOUR_SECONDS
+REPLICAS = 3
+
+
+@dataclass
+class Fleet:
+    """Only stories change it."""
+
+    name: str
+    pods: list[Pod] = field(default_factory=list)
+    bursts: dict[str, list[Burst]] = field(default_factory=lambda: {gateway: [] for gateway in GATEWAYS})
+    outages: tuple[Span, ...] = ()
+    """Prometheus is down: it neither scrapes nor evaluates, and marks no series as ended."""
+    paused: tuple[Span, ...] = ()
+    """Rules are not evaluated, although scrapes go on."""
+    jitter: bool = False
+    """Scrapes come up to five seconds early or late."""
+
+
+Story = Callable[[Random, Nursery, Fleet], None]
+
+
+def steady(_: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """nothing happens but traffic"""
+    fleet.pods += _old_pods(nursery)
+
+
+def rolling(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """each gateway is deployed anew six times, pod by pod"""
+    for gateway in GATEWAYS:
+        running = [nursery.old(gateway) for _ in range(REPLICAS)]
+        for deploy in range(6):
+            second = (20 + deploy * 75) * MINUTE + random.randrange(30 * MINUTE)
+            for place, old in enumerate(running):
+                new = nursery.new(gateway, second)
+                second = new.processes[0].alive.start + random.randrange(5, 30)
+                fleet.pods.append(ended(random, old, second))
+                running[place] = new
+        fleet.pods += running
+
+
+def bursts(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """an autoscaler answers bursts of traffic with pods that live for minutes"""
+    for gateway in GATEWAYS:
+        fleet.pods += [nursery.old(gateway) for _ in range(2)]
+        for start in _now_and_then(random, 40 * MINUTE):
+            length = random.randrange(3 * MINUTE, 12 * MINUTE)
+            fleet.bursts[gateway].append(Burst(start, start + length, 5.0))
+            for _ in range(4):
+                pod = nursery.new(gateway, start + random.randrange(20, 90))
+                fleet.pods.append(ended(random, pod, start + length + random.randrange(2 * MINUTE)))
+
+
+def restarts(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """containers die and come back in place, some again and again with ever longer pauses"""
+    for stable in _old_pods(nursery):
+        pod = stable
+        for second in _now_and_then(random, 60 * MINUTE):
+            pod = restarted(random, pod, second)
+            if random.random() < 0.25:
+                pod = _crash_looped(random, pod, second)
+        fleet.pods.append(pod)
+
+
+def unreachable(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """targets cannot be scraped, or are no targets, for half a minute up to forty; some restart meanwhile"""
+    for stable in _old_pods(nursery):
+        away = [Span(second, second + _time_away(random)) for second in _now_and_then(random, 70 * MINUTE)]
+        pod = forgotten(stable, away.pop(random.randrange(len(away))))
+        if random.random() < 0.4:
+            pod = restarted(random, pod, away[1].start + 20)
+        fleet.pods.append(cut_off(pod, away))
+
+
+def outage(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """Prometheus is down for eleven minutes; meanwhile pods restart, end and begin"""
+    start = 3 * HOUR_SECONDS + random.randrange(MINUTE)
+    fleet.outages = (Span(start, start + 11 * MINUTE),)
+    for gateway in GATEWAYS:
+        first, second, third = (nursery.old(gateway) for _ in range(REPLICAS))
+        fleet.pods += [
+            restarted(random, first, start + 4 * MINUTE),
+            ended(random, second, start + random.randrange(2, 9) * MINUTE),
+            nursery.new(gateway, start + random.randrange(1, 8) * MINUTE),
+            third,
+        ]
+
+
+def veterans(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """counters stand at hundreds of millions when monitoring begins; a gateway is added after two hours, a label of
+    all targets after six; scrapes are not punctual"""
+    fleet.jitter = True
+    late = list(GATEWAYS)[-1]
+    for gateway in GATEWAYS:
+        since = 2 * HOUR_SECONDS if gateway == late else 0
+        first, *others = (nursery.old(gateway, since, age_hours=2500) for _ in range(REPLICAS))
+        pods = [restarted(random, first, 5 * HOUR_SECONDS), *others]
+        fleet.pods += [relabelled(random, pod, 6 * HOUR_SECONDS + 20) for pod in pods]
+
+
+def turmoil(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """bursts, restarts, deployments, unreachable targets and an outage on one day"""
+    bursts(random, nursery, fleet)
+    restarts(random, nursery, fleet)
+    rolling(random, nursery, fleet)
+    fleet.outages = (Span(4 * HOUR_SECONDS + 7, 4 * HOUR_SECONDS + 7 + 11 * MINUTE),)
+    for place, pod in enumerate(fleet.pods):
+        second = random.randrange(20 * MINUTE, 7 * HOUR_SECONDS)
+        if random.random() < 0.2:
+            fleet.pods[place] = cut_off(pod, [Span(second, second + _time_away(random))])
+
+
+def lost(_: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """two pods in nine are out of sight for longer than the gap of an hour: one cannot be scraped, one is no target"""
+    first, second, *others = _old_pods(nursery)
+    away = Span(2 * HOUR_SECONDS, 2 * HOUR_SECONDS + 90 * MINUTE)
+    fleet.pods += [cut_off(first, [away]), forgotten(second, away), *others]
+
+
+def stopped(_: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """Prometheus is down for two minutes, four times"""
+    fleet.pods += _old_pods(nursery)
+    starts = [hour * HOUR_SECONDS + hour * 13 for hour in (2, 3, 5, 6)]
+    fleet.outages = tuple(Span(start, start + 2 * MINUTE) for start in starts)
+
+
+def paused(_: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """rules are not evaluated for eleven minutes, although scrapes go on"""
+    fleet.pods += _old_pods(nursery)
+    start = 4 * HOUR_SECONDS + 7
+    fleet.paused = (Span(start, start + 11 * MINUTE),)
+
+
+#: What happens to fleets, and must not cost accuracy.
+STORIES: tuple[Story, ...] = (steady, rolling, bursts, restarts, unreachable, outage, veterans, turmoil)
+
+#: What does cost accuracy.
+LIMITS: tuple[Story, ...] = (lost, stopped, paused)
+
+
+def fleet_of(story: Story, seed: int) -> Fleet:
+    random = Random(f"{story.__name__} {seed}")
+    fleet = Fleet(story.__name__)
+    story(random, Nursery(random), fleet)
+    return fleet
+
+
+def _old_pods(nursery: Nursery) -> Iterator[Pod]:
+    for gateway in GATEWAYS:
+        for _ in range(REPLICAS):
+            yield nursery.old(gateway)
+
+
+def _now_and_then(random: Random, every: int) -> list[int]:
+    """Moments, one in each stretch of `every` seconds; none in the first twenty minutes, none near the end."""
+    starts = range(20 * MINUTE, DURATION - every - 20 * MINUTE, every)
+    return [start + random.randrange(every // 3) for start in starts]
+
+
+def _crash_looped(random: Random, pod: Pod, second: int) -> Pod:
+    for down in (10, 20, 40, 80):
+        second += 120 + down
+        pod = restarted(random, pod, second, down)
+    return pod
+
+
+def _time_away(random: Random) -> int:
+    return random.choice((30, 60, 90, 4 * MINUTE, 12 * MINUTE, 40 * MINUTE))
