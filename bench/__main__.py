@@ -95,7 +95,7 @@ def spread(errors: list[float]) -> str:
 
 
 def percent(error: float) -> str:
-    digits = 2 if abs(error) < 0.0995 else 1
+    digits = 2 if abs(error) < 0.0995 else 1 if abs(error) < 9.995 else 0
     text = f"{100 * error:+.{digits}f}"
     return "0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 

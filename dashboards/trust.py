@@ -146,8 +146,8 @@ def _limits(spec: Spec) -> Iterator[str]:
         f"{settings.scrape_interval}; and everything in an outage of Prometheus longer than {settings.gap}."
     )
     yield (
-        "Of all that any scrape saw, simulated fleets with deploys, scaling, crashes and outages lost less than 0.3 "
-        "percent in total, and never showed more than the truth."
+        "Of all that any scrape saw, simulated fleets with deploys, scaling, crashes and outages lost at most 0.3 "
+        "percent of all tokens in total, and never showed more than the truth."
     )
     tiered = [model.name for model in spec.models if model.prices[-1].tiers]
     if tiered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -103,23 +104,38 @@ def _metadata(spec: Spec, name: str, namespace: str | None = None) -> dict[str, 
 
 
 def _prometheus_rules(spec: Spec, groups: Iterable[RuleGroup]) -> list[Manifest]:
-    """As few objects as hold the groups in their order, each below the size that kubectl and the operator take."""
+    """An object for each home, or as few as hold its groups in their order below the size that kubectl takes."""
+    homes: dict[str, list[RuleGroup]] = {}
+    for group in groups:
+        homes.setdefault(group.home, []).append(group)
+    return [manifest for home, inhabitants in homes.items() for manifest in _home(spec, home, inhabitants)]
+
+
+def _home(spec: Spec, home: str, groups: list[RuleGroup]) -> list[Manifest]:
     objects: list[list[dict[str, Any]]] = []
     room = 0
     for group in rule_groups(groups):
         size = len(json.dumps(group)) + len(", ")
         if size > room:
             objects.append([])
-            room = OBJECT_BYTES - len(json.dumps(_prometheus_rule(spec, 1, [])))
+            room = OBJECT_BYTES - len(json.dumps(_prometheus_rule(spec, _object_name(spec, home, 1), [])))
         objects[-1].append(group)
         room -= size
-    return [_prometheus_rule(spec, number, held) for number, held in enumerate(objects, start=1)]
+    return [
+        _prometheus_rule(spec, _object_name(spec, home, number), held) for number, held in enumerate(objects, start=1)
+    ]
 
 
-def _prometheus_rule(spec: Spec, number: int, groups: list[dict[str, Any]]) -> Manifest:
+def _object_name(spec: Spec, home: str, number: int) -> str:
+    """Of the characters that Kubernetes allows: a provider may be called anything."""
+    words = re.sub(r"[^a-z0-9]+", "-", home.lower()).strip("-")
+    return f"{spec.name}-{words}" if number == 1 else f"{spec.name}-{words}-{number}"
+
+
+def _prometheus_rule(spec: Spec, name: str, groups: list[dict[str, Any]]) -> Manifest:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": _metadata(spec, spec.name if number == 1 else f"{spec.name}-{number}"),
+        "metadata": _metadata(spec, name),
         "spec": {"groups": groups},
     }

@@ -38,3 +38,6 @@ class RuleGroup:
     name: str
     interval: Duration
     rules: tuple[Rule, ...]
+    home: str = "rules"
+    """Groups of one home share a Kubernetes object. Prometheus draws the moment at which a group runs from its name and
+    its file's: a group that moved would run at another moment, and count the seconds between twice or never."""

@@ -55,18 +55,23 @@ def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """Every gateway's only pod ends. The alert waits; then it tells each gateway by name."""
+    """Every pod ends, those of every other job a step later, so that no gateway is taken for its neighbour. The alert
+    waits; then it tells each gateway by name."""
     rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
-    ends = 2
-    waited = traffic.instant(spec, ends + traffic.steps_in(spec, rules[0].hold))
+    jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
+    ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]
+    waits = traffic.steps_in(spec, rules[0].hold)
+    expected = [expect_alerts(rules[0].alert, traffic.instant(spec, min(ends) + waits - 1), [])]
+    for now in sorted(set(ends)):
+        lost = [rule for rule, end in zip(rules, ends, strict=True) if end <= now]
+        at = traffic.instant(spec, now + waits)
+        expected.append(expect_alerts(rules[0].alert, at, [(rule, {}, Decimal(1)) for rule in lost]))
+    pods = zip(spec.gateways, ends, strict=True)
     return Case(
         "gateways that are no longer scraped",
         spec.prometheus.step,
-        tuple(traffic.up(spec, gateway, scraped=values(constant(1, ends), "stale")) for gateway in spec.gateways),
-        alerts=(
-            expect_alerts(rules[0].alert, waited - spec.prometheus.step, []),
-            expect_alerts(rules[0].alert, waited, [(rule, {}, Decimal(1)) for rule in rules]),
-        ),
+        tuple(traffic.up(spec, gateway, scraped=values(constant(1, end), "stale")) for gateway, end in pods),
+        alerts=tuple(expected),
     )
 
 

@@ -53,12 +53,12 @@ def _counting(spec: Spec, model: Model) -> Case:
 
 
 def _totals(spec: Spec, model: Model) -> Case:
-    """Every gateway spends another amount."""
+    """Every gateway spends another amount; a step later every window still holds it."""
     requests = [_shared_out(spec, gateway, model, number) for number, gateway in enumerate(spec.gateways, start=1)]
     prompt = {r.gateway.id: r.input + r.cache_read + r.cache_write for r in requests}
     output = {request.gateway.id: request.output for request in requests}
     usd = {request.gateway.id: _billionths(spec, [request]) for request in requests}
-    at = traffic.instant(spec, traffic.counted(spec))
+    at = traffic.instant(spec, traffic.counted(spec) + 1)
     samples = [
         *_figures(spec, at, names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY, prompt),
         *_figures(spec, at, names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY, output),

@@ -18,13 +18,13 @@ BEFORE_GATEWAYS = (prices.build,)
 AFTER_GATEWAYS = (totals.build, budgets.build, coverage.build)
 
 
-#: A group cannot be divided between objects, so one of independent rules is kept small. None holds more characters
-#: than some 140,000 (with the longest rules that the families have).
+#: An object holds a group whole, so those after the gateways, whose rules do not add up across evaluations and may
+#: move, are kept small: none holds more than some 140,000 characters with the longest rules that there are.
 RULES_PER_GROUP = 200
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    groups = [part for family in BEFORE_GATEWAYS for group in family(spec) for part in _parts(group)]
+    groups = [group for family in BEFORE_GATEWAYS for group in family(spec)]
     groups += [_gateway_group(spec, gateway) for gateway in spec.gateways]
     groups += [part for family in AFTER_GATEWAYS for group in family(spec) for part in _parts(group)]
     return tuple(groups)
@@ -32,7 +32,8 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 def _gateway_group(spec: Spec, gateway: Gateway) -> RuleGroup:
     rules = tuple(rule for family in GATEWAY_FAMILIES for rule in family(spec, gateway))
-    return RuleGroup(f"{names.GROUP_PREFIX}.gateway.{gateway.slug}", spec.prometheus.step, rules)
+    name = f"{names.GROUP_PREFIX}.gateway.{gateway.slug}"
+    return RuleGroup(name, spec.prometheus.step, rules, home=f"gateway-{gateway.slug}")
 
 
 def _parts(group: RuleGroup) -> Iterator[RuleGroup]:

@@ -28,7 +28,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
         rules.append(Recording(names.BUDGET_LIMIT, vector(budget.usd), labels))
         rules.append(Recording(names.BUDGET_SPENT, _spent(spec, budget), labels))
         rules.extend(_alert(budget, threshold) for threshold in budget.thresholds)
-    return (RuleGroup(f"{names.GROUP_PREFIX}.budgets", spec.prometheus.step, tuple(rules)),)
+    return (RuleGroup(f"{names.GROUP_PREFIX}.budgets", spec.prometheus.step, tuple(rules), home="budgets"),)
 
 
 def _spent(spec: Spec, budget: Budget) -> Expr:

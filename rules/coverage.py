@@ -19,7 +19,7 @@ _UNPRICED_BY = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPON
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     alerts = (_unpriced(spec), *(_absent(gateway) for gateway in spec.gateways))
-    return (RuleGroup(f"{names.GROUP_PREFIX}.coverage", spec.prometheus.step, alerts),)
+    return (RuleGroup(f"{names.GROUP_PREFIX}.coverage", spec.prometheus.step, alerts, home="coverage"),)
 
 
 def _unpriced(spec: Spec) -> Alert:

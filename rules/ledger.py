@@ -96,7 +96,8 @@ class Increment:
 
     def _born(self) -> Expr:
         first_seen = unless_ignoring(PASSING_LABELS, self._current(), self._before())
-        return both(first_seen, either(self._seen(), self._new()), on=self._target)
+        watched = both(first_seen, either(self._seen(), self._new()), on=self._target)
+        return unless(watched, self._relabelled(), on=self._target)
 
     def _current(self) -> Expr:
         """The last value within the step. A range, because a pod that ended inside the step counts up to its end."""
@@ -115,6 +116,13 @@ class Increment:
     def _seen(self) -> Expr:
         """The target was scraped within the gap and did not show this series: it truly began at zero."""
         return binary(over_time("max", self.up, self.spec.prometheus.gap, self._delay), "==", scalar(1))
+
+    def _relabelled(self) -> Expr:
+        """A target that was there before under other labels: all its series seem to begin, and none does."""
+        here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
+        known = over_time("last", self.up, self.spec.prometheus.gap, self._delay)
+        # With the pod, because an address may be used again by another one.
+        return both(unless(here, known), known, on=(*self._target, "pod"))
 
     def _new(self) -> Expr:
         """A pod that lately joined a fleet which was already watched."""

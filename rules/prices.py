@@ -17,15 +17,17 @@ Change = tuple[date | None, Decimal]
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    """A group for each provider."""
-    providers = dict.fromkeys(model.provider for model in spec.models)
-    return tuple(_provider_group(spec, provider) for provider in providers)
-
-
-def _provider_group(spec: Spec, provider: str) -> RuleGroup:
-    models = (model for model in spec.models if model.provider == provider)
-    rules = tuple(rule for model in models for rule in _model_prices(spec, model))
-    return RuleGroup(f"{names.GROUP_PREFIX}.prices.{provider}", spec.prometheus.step, rules)
+    """A group for each model, so that no price moves to another group when a model is added; a provider's together."""
+    providers = list(dict.fromkeys(model.provider for model in spec.models))
+    return tuple(
+        RuleGroup(
+            f"{names.GROUP_PREFIX}.prices.{model.provider}.{model.name}",
+            spec.prometheus.step,
+            tuple(_model_prices(spec, model)),
+            home=f"prices-{model.provider}",
+        )
+        for model in sorted(spec.models, key=lambda model: providers.index(model.provider))
+    )
 
 
 def _model_prices(spec: Spec, model: Model) -> Iterator[Recording]:

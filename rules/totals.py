@@ -26,4 +26,4 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
     spend = series(names.gateway_cost(spec.prometheus.step))
     recent = [Recording(total, sum_by(by, series(part).now())) for total, part in of_gateways]
     rolling = [Recording(total, sum_by(by, sum_of_steps(spend, window))) for total, window in WINDOWS]
-    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", spec.prometheus.step, (*recent, *rolling)),)
+    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", spec.prometheus.step, (*recent, *rolling), home="totals"),)

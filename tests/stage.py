@@ -67,13 +67,15 @@ class Stage:
 
     def wait_until_watched(self) -> None:
         """Until what is used from now on is seen to be new: the step before it has a scrape of every target."""
-        until("every pod is scraped", lambda: 0 < len(self.pods) <= self.target_count() == self.watched_count())
 
-    def target_count(self) -> int:
-        return len(self.server.get("/api/v1/targets", state="active")["activeTargets"])
+        def watched() -> bool:
+            return len(self.pods) <= len(self.targets()) == self.values(f"count(up offset {STEP} == 1)").get(())
 
-    def watched_count(self) -> float:
-        return self.values(f"count(up offset {STEP} == 1)").get((), 0)
+        until("every pod is scraped", watched, lambda: [target["lastError"] for target in self.targets()])
+
+    def targets(self) -> list[dict[str, Any]]:
+        targets: list[dict[str, Any]] = self.server.get("/api/v1/targets", state="active")["activeTargets"]
+        return targets
 
     def wait_until_counted(self) -> None:
         """Until what the pods served has reached every figure: all their scrapers see it, the gateways' groups look at
@@ -98,10 +100,10 @@ def instant(text: str) -> float:
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
 
 
-def until(what: str, holds: Callable[[], bool]) -> None:
+def until(what: str, holds: Callable[[], bool], seen: Callable[[], object] = str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} seconds: {what}"
+        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} seconds: {what} {seen()}"
         time.sleep(0.1)
 
 

@@ -171,6 +171,8 @@ def test_nothing_is_lost_or_counted_twice(prometheus_server: Start, tmp_path: Pa
         assert_all_counted(stage, used)
 
         assert stage.values(names.COST_BY_GATEWAY, "gateway")[idle.id,] == 0
+        unpriced = f"sum_over_time({names.unpriced_tokens(STEP)}[1h])"
+        assert stage.values(unpriced, names.GATEWAY, names.RESPONSE_MODEL, names.TOKEN_TYPE) == MIXED_UNPRICED
         assert firing(stage) == MIXED_ALERTS
         assert_on_time(stage)
         assert_in_good_health(stage)
@@ -207,6 +209,7 @@ def firing(stage: Stage) -> dict[str, str]:
     return {alert["annotations"]["description"]: alert["annotations"]["summary"] for alert in alerts}
 
 
+MIXED_UNPRICED = {("agw/old", "mystery-2026", "input"): 50, ("agw/old", "mystery-2026", "output"): 10}
 MIXED_ALERTS = {
     "Gateway agw/old used 60 tokens in the last hour of provider openai, request model mystery, "
     "response model mystery-2026. Add the model, or this name as an alias, to models in the spec.": (

@@ -33,6 +33,13 @@ SHARED_JOB = """
 """
 WATCHED = "1x80"  # forty minutes
 
+
+
+def of_pod(pod: str, series: str) -> str:
+    """As the operator labels it, with the name of the pod beside its address."""
+    return series.replace("{", f'{{pod="{pod}",', 1)
+
+
 # Name -> the spec, the tokens that are to be billed, and the values of the series, one each half minute.
 LIVES: dict[str, tuple[str, int, Mapping[str, str]]] = {
     "the first installation bills nothing of what was used before it": (
@@ -121,6 +128,26 @@ LIVES: dict[str, tuple[str, int, Mapping[str, str]]] = {
             up(): WATCHED,
             counter(container="agent-gateway"): "_x10 1000x9 stale",
             counter(container="agentgateway"): "_x20 1000x10 1100x60",
+        },
+    ),
+    "a target that is given another label while it runs is not billed for its past": (
+        ONE_GATEWAY,
+        1000 + 100,
+        {
+            up(): "1x19 stale",
+            up(zone="a"): "_x20 1x60",
+            counter(): "_x10 1000x9 stale",
+            counter(zone="a"): "_x20 1000x10 1100x60",
+        },
+    ),
+    "another pod at the address of one that ended is billed from zero": (
+        ONE_GATEWAY,
+        1000 + 900,
+        {
+            of_pod("x", up("address")): "1x19 stale",
+            of_pod("y", up("address")): "_x20 1x60",
+            of_pod("x", counter(pod="address")): "_x10 1000x9 stale",
+            of_pod("y", counter(pod="address")): "_x20 900x60",
         },
     ),
     "what a process counted just before it restarts is billed too": (
@@ -296,6 +323,16 @@ MUTANTS = {
         f"unless ignoring ({', '.join(ledger.PASSING_LABELS)})",
         "unless",
         "a series that goes on under another label of its target is not born again",
+    ),
+    "a birth is not that of its target's labels": (
+        "and on (job, instance, pod)",
+        "and on (job, instance, pod) nothing and on (job)",
+        "a target that is given another label while it runs is not billed for its past",
+    ),
+    "a target is one pod's": (
+        "on (job, instance, pod)",
+        "on (job, instance)",
+        "another pod at the address of one that ended is billed from zero",
     ),
     "a birth on a target seen within the gap": (
         f"max_over_time({UP}[10m] offset 1m30s)",

@@ -1,0 +1,281 @@
+"""How wrong the figures are, on simulated fleets whose truth is known: what docs/accuracy.md promises.
+
+The rules are the generated ones, and promtool evaluates them. Every fleet is measured once, with the oldest promtool.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from bench import measure
+from bench.fleets import LIMITS, STORIES, Fleet, Story, fleet_of, lost, paused, restarts, stopped, veterans
+from bench.measure import Bill, Outcome, usual_ways
+from bench.pods import LONG_AGO, NEVER, Pod, Process, Span, Watch, cut_off, forgotten
+from bench.replay import replay
+from bench.simulation import Day, simulate
+from bench.target import Counted, Series, Target
+from bench.traffic import MODELS, RARE, Request, Usage
+from tollbook.gen import names
+from tollbook.gen.promtool import Promtool
+
+ROOT = Path(__file__).parent.parent
+SEED = 1
+
+#: Of all tokens, and of all dollars. Nothing is above the truth but what adding floats leaves over.
+SHORT_BY_AT_MOST = 0.003
+DUST = 1e-9
+
+
+PROVED = (*STORIES, lost)
+
+
+@cache
+def day_of(story: Story) -> Day:
+    return simulate(fleet_of(story, SEED), SEED)
+
+
+@pytest.fixture(scope="module")
+def bills(promtools: list[tuple[str, Path]]) -> Iterator[Callable[[Story], Bill]]:
+    """Two at a time: promtool uses one processor."""
+    oldest = Promtool(promtools[0][1])
+    with ThreadPoolExecutor(2) as pool:
+        coming = {story: pool.submit(lambda each: measure.bill(oldest, day_of(each)), story) for story in PROVED}
+        yield lambda story: coming[story].result()
+        pool.shutdown(cancel_futures=True)
+
+
+def named(story: Story) -> str:
+    return story.__name__
+
+
+# ---- The ledger ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", STORIES, ids=named)
+def test_the_total_is_short_by_little_and_never_too_high(story: Story, bills: Callable[[Story], Bill]) -> None:
+    bill = bills(story)
+    for outcome in (bill.metered, bill.billable, bill.dollars):
+        assert -SHORT_BY_AT_MOST <= outcome.total <= DUST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", PROVED, ids=named)
+def test_no_counter_is_billed_for_more_than_a_scrape_saw(story: Story, bills: Callable[[Story], Bill]) -> None:
+    outcome = bills(story).metered
+    assert outcome.counted.keys() <= outcome.truth.keys()
+    assert {cell: error for cell, error in outcome.cells.items() if error > DUST} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", STORIES, ids=named)
+def test_a_model_that_is_used_once_an_hour_is_not_forgotten(story: Story, bills: Callable[[Story], Bill]) -> None:
+    assert bills(story).billable.rare_model == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_target_that_returns_after_more_than_the_gap_is_not_billed_for_the_meantime(
+    bills: Callable[[Story], Bill],
+) -> None:
+    """Two pods of nine for an hour and a half of eight hours: a share of the tokens, and no more than that."""
+    share = 2 / 9 * 1.5 / 8
+    assert -2 * share < bills(lost).billable.total < -share / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", [restarts, veterans], ids=named)
+def test_the_newest_promtool_counts_the_same(
+    story: Story, bills: Callable[[Story], Bill], promtools: list[tuple[str, Path]]
+) -> None:
+    if len(promtools) == 1:
+        pytest.skip("there is only one promtool")
+    newest = measure.bill(Promtool(promtools[-1][1]), day_of(story))
+    assert newest.metered.counted == bills(story).metered.counted
+    assert newest.dollars.counted == pytest.approx(bills(story).dollars.counted)
+
+
+# ---- The usual ways, which also show that the fleets would catch a ledger that counts wrongly ----------------------
+
+
+@pytest.fixture(scope="module")
+def usual(promtools: list[tuple[str, Path]]) -> dict[str, Outcome]:
+    return usual_ways(Promtool(promtools[0][1]), day_of(restarts))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [measure.ONE_WINDOW, measure.FIVE_MINUTES, measure.ONE_MINUTE])
+def test_increase_forgets_what_series_are_born_with(way: str, usual: dict[str, Outcome]) -> None:
+    assert usual[way].total < -0.01
+    assert usual[way].rare_model < -0.3
+
+
+@pytest.mark.slow
+def test_counting_births_blindly_bills_the_time_before_monitoring(usual: dict[str, Outcome]) -> None:
+    assert usual[measure.DIFFERENCES].total > 1
+
+
+# ---- The truth -------------------------------------------------------------------------------------------------
+
+HAIKU = MODELS[0]
+INPUT = Counted(HAIKU, names.INPUT)
+ALWAYS = Span(LONG_AGO, NEVER)
+
+
+def pod(*processes: Process, discovered: int = 0, gateway: str = "agentgateway3") -> Pod:
+    """Scraped at every half and whole minute; its gateway tells no cached tokens."""
+    return Pod(gateway, "pod", "10.0.0.1:15020", (Watch(Span(discovered, NEVER), phase=0),), processes)
+
+
+def lived(pod: Pod, *requests: tuple[int, int], outages: tuple[Span, ...] = ()) -> Target:
+    """Second and tokens of each request."""
+    target = Target(pod, Fleet("test", outages=outages), Random(SEED))
+    target.run([Request(second, HAIKU, Usage(tokens, 1)) for second, tokens in requests])
+    return target
+
+
+def samples(target: Target, seconds: int, metric: str = names.TOKEN_USAGE_SUM) -> dict[int, int | None]:
+    """Second -> value of the counter of Haiku's input tokens up to there, None where it was marked as ended."""
+    [found] = [
+        series
+        for series in target.series()
+        if series.metric == metric
+        and series.labels.get(names.PROVIDER, HAIKU.provider) == HAIKU.provider
+        and series.labels.get(names.TOKEN_TYPE, names.INPUT) == names.INPUT
+    ]
+    return {slot * 5: value for slot, value in found.samples.items() if slot * 5 <= seconds}
+
+
+def test_a_series_is_born_with_the_first_request() -> None:
+    target = lived(pod(Process(Span(0, NEVER))), (40, 700), (70, 50))
+    assert samples(target, 120) == {60: 700, 90: 750, 120: 750}
+    assert target.used[INPUT] == target.observable[INPUT] == 750
+
+
+def test_a_restart_ends_a_series_until_the_next_request() -> None:
+    target = lived(pod(Process(Span(0, 65)), Process(Span(70, NEVER))), (10, 700), (62, 50), (125, 8))
+    assert samples(target, 150) == {30: 700, 60: 700, 90: None, 150: 8}
+    assert (target.used[INPUT], target.observable[INPUT]) == (758, 708)
+
+
+def test_tokens_from_before_monitoring_are_not_part_of_the_truth() -> None:
+    target = lived(pod(Process(ALWAYS, age_hours=100), discovered=60), (10, 5), (70, 700))
+    before = 100 * HAIKU.requests_per_hour * HAIKU.typical_input + 5
+    assert samples(target, 90) == {60: before, 90: before + 700}
+    assert target.used[INPUT] == target.observable[INPUT] == 700
+
+
+def test_an_unreachable_target_goes_on_counting() -> None:
+    target = lived(cut_off(pod(Process(Span(0, NEVER))), [Span(40, 100)]), (10, 700), (50, 50))
+    assert samples(target, 120) == {30: 700, 60: None, 120: 750}
+    assert samples(target, 120, names.UP) == {0: 1, 30: 1, 60: 0, 90: 0, 120: 1}
+    assert target.observable[INPUT] == 750
+
+
+def test_a_target_that_is_dropped_ends_with_all_its_series() -> None:
+    target = lived(forgotten(pod(Process(Span(0, NEVER))), Span(40, 100)), (10, 700), (50, 50))
+    assert samples(target, 120) == {30: 700, 40: None, 120: 750}
+    assert samples(target, 120, names.UP) == {0: 1, 30: 1, 40: None, 120: 1}
+
+
+def test_an_outage_leaves_no_mark() -> None:
+    processes = Process(Span(0, 65)), Process(Span(70, NEVER))
+    target = lived(pod(*processes), (10, 700), (50, 50), (130, 8), outages=(Span(40, 100),))
+    assert samples(target, 150) == {30: 700, 150: 8}
+    assert (target.used[INPUT], target.observable[INPUT]) == (758, 708)
+
+
+def test_what_input_means_depends_on_the_gateways_version() -> None:
+    def tokens(gateway: str, token_type: str) -> int:
+        target = Target(pod(Process(Span(0, NEVER)), gateway=gateway), Fleet("test"), Random(SEED))
+        target.run([Request(10, HAIKU, Usage(700, 1, cache_read=20, cache_write=3))])
+        return target.used[Counted(HAIKU, token_type)]
+
+    assert [tokens("agentgateway1", each) for each in names.TOKEN_TYPES] == [723, 1, 20, 3]
+    assert [tokens("agentgateway2", each) for each in names.TOKEN_TYPES] == [700, 1, 20, 3]
+
+
+def test_every_fleet_has_rare_and_common_models_at_every_gateway() -> None:
+    for story in (*STORIES, *LIMITS):
+        truth = day_of(story).billable.observable
+        assert {(cell.gateway, cell.model) for cell in truth if truth[cell] > 0} >= {
+            (f"kgateway-system/agentgateway{number}", model.name) for number in (1, 2, 3) for model in MODELS
+        }
+        assert min(truth.values()) > 0
+        assert RARE in MODELS
+
+
+def test_the_same_seed_is_the_same_day_everywhere() -> None:
+    say = (
+        "from bench.fleets import fleet_of, turmoil; from bench.simulation import simulate;"
+        "print([(s.metric, *s.labels.items(), *s.samples.items()) for s in simulate(fleet_of(turmoil, 1), 1).series])"
+    )
+    said = {
+        hashlib.sha256(
+            subprocess.run(
+                [sys.executable, "-c", say],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                capture_output=True,
+                check=True,
+            ).stdout
+        ).hexdigest()
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+def test_promtool_is_asked_for_values_of_any_size_and_label(promtool: Path) -> None:
+    labels = {"name": 'a "quoted" } {b="c"} 1, 2', "other": "x"}
+    values = {0: 1, 6: 123456789012345, 12: None, 24: 7}
+    answers = replay(Promtool(promtool), [], [Series("x", labels, values)], ["max_over_time(x[9h])", "nothing"])
+    assert answers == {"max_over_time(x[9h])": [(labels, 123456789012345.0)], "nothing": []}
+
+
+def test_a_question_that_promtool_cannot_answer_is_an_error(promtool: Path) -> None:
+    with pytest.raises(RuntimeError, match="many-to-many matching not allowed"):
+        replay(
+            Promtool(promtool),
+            [],
+            [Series("x", {"name": name}, {5820: 1}) for name in ("a", "b")],
+            ["x + on () x"],
+        )
+
+
+# ---- What is said about it ---------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+
+
+def measured(title: str, story: Story) -> tuple[float, float]:
+    """The ledger's lowest and highest error in the page's table of this title."""
+    table = PAGE[PAGE.index(f"### {title}\n") :].split("\n\n")[1]
+    [row] = [line for line in table.splitlines() if line.startswith(f"| `{story.__name__}` |")]
+    signed = re.findall(r"[-+]?[\d.]+", row.split("|")[2].replace("\N{MINUS SIGN}", "-"))
+    numbers = [float(number) / 100 for number in signed]
+    return min(numbers), max(numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", PROVED, ids=named)
+def test_the_page_shows_what_is_measured(story: Story, bills: Callable[[Story], Bill]) -> None:
+    bill = bills(story)
+    for title, outcome in (("Error of all tokens", bill.billable), ("Error of all dollars", bill.dollars)):
+        lowest, highest = measured(title, story)
+        assert lowest - 0.00006 <= outcome.total <= highest + 0.00006
+
+
+def test_the_page_tells_every_fleet() -> None:
+    told = re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", PAGE.partition("\n### ")[0], re.MULTILINE)
+    assert told == [(story.__name__, " ".join((story.__doc__ or "").split())) for story in (*STORIES, *LIMITS)]
+    assert {lost, stopped, paused} == set(LIMITS)

@@ -1,0 +1,280 @@
+"""The generated tests of the generated rules: they pass for every kind of spec, on every promtool, and they notice when
+the rules are wrong."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from spec_builders import spec_of
+
+from tollbook import rules
+from tollbook.gen import names, pipeline, promql
+from tollbook.gen.promtool import Promtool
+from tollbook.gen.rulefile import rule_groups
+
+TWENTY_GATEWAYS = "gateways:\n" + "".join(f"  - {{name: gw{n}, namespace: ai}}\n" for n in range(20))
+MANY_THRESHOLDS = ", ".join(f"{percent}: info" for percent in range(5, 105, 5))
+
+SPECS = {
+    "one gateway, one model, nothing else": "",
+    "no budgets": "models: [{provider: openai, name: gpt, prices: [{input: 1, output: 10}]}]",
+    "gateways of every version": """
+        gateways:
+          - {name: old, namespace: ai, version: "0.11"}
+          - {name: one, namespace: ai, version: "1.3.1"}
+          - {name: two, namespace: other, version: "1.4"}
+          - {name: new, namespace: ai, version: "1.5"}
+        models:
+          - {provider: openai, name: gpt, prices: [{input: 1, output: 10, cache_read: 0.1}]}
+          - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}]}
+          - {provider: gcp.vertex_ai, name: claude, prices: [{input: 3, output: 15}]}
+          - {provider: gcp.vertex_ai, name: gemini, prices: [{input: 1.25, output: 10, cache_read: 0.125}]}
+    """,
+    "free models alone, and a budget that they never touch": """
+        models: [{provider: ollama, name: llama, free: true}, {provider: ollama, name: mistral, free: true}]
+        budgets: [{name: all, usd: 50, period: day}]
+    """,
+    "output that costs nothing": """
+        models: [{provider: openai, name: embedding, prices: [{input: 0.02, output: 0}]}]
+        budgets: [{name: all, usd: 50, period: day}]
+    """,
+    "twenty gateways": TWENTY_GATEWAYS + "budgets: [{name: all, usd: 50, period: day, match: {gateway: ai/gw7}}]",
+    "a step of 30 s": "prometheus: {step: 30s}\nbudgets: [{name: all, usd: 50, period: day}]",
+    "a step of 2 m": "prometheus: {step: 2m}\nbudgets: [{name: all, usd: 50, period: day}]",
+    "the longest step and settling": "prometheus: {scrape_timeout: 30s, step: 3m, settle: 1m}",
+    "scrapes every 15 s that settle at once": """
+        prometheus: {scrape_interval: 15s, scrape_timeout: 5s, settle: 5s, step: 15s, gap: 10m}
+        budgets: [{name: all, usd: 50, period: day}]
+    """,
+    "a ServiceMonitor": """
+        gateways: [{name: gw, namespace: ai, monitor: ServiceMonitor}, {name: other, namespace: ai}]
+        budgets: [{name: all, usd: 50, period: week}]
+    """,
+    "a job of the user's own for two gateways": """
+        gateways:
+          - {name: gw, namespace: ai, monitor: none, job: proxies}
+          - {name: other, namespace: ai, monitor: none, job: proxies}
+        budgets: [{name: all, usd: 50, period: month}]
+    """,
+    "attribution, kept labels and budgets of teams": """
+        prometheus: {keep_labels: [cluster, region]}
+        attribution: [{label: team, expression: apiKey.team}, {label: agent, expression: request.agent}]
+        budgets:
+          - {name: search, usd: 5, period: day, match: {team: search}}
+          - {name: ads, usd: 7, period: 24h, match: {team: ads, agent: crawler}, labels: {pager: ads}}
+          - {name: all, usd: 6, period: month}
+    """,
+    "a zone of odd minutes": "prometheus: {timezone: Asia/Kathmandu}\nbudgets: [{name: all, usd: 50, period: month}]",
+    "prices that change": """
+        prometheus: {timezone: America/New_York}
+        models:
+          - provider: openai
+            name: gpt
+            aliases: [gpt-2024, gpt-2025]
+            prices:
+              - {input: 1, output: 10}
+              - {from: 2025-01-01, input: 2, output: 10}
+              - {from: 2026-01-01, input: 1, output: 9}
+        budgets: [{name: all, usd: 50, period: day}]
+    """,
+    "names that need quoting": """
+        models:
+          - provider: openai
+            name: 'say "x" \\ or {{ $value }}'
+            aliases: ["a|b", "a.*", "\\u00e9\\u2603", "%s"]
+            prices: [{input: 1, output: 10}]
+        attribution: [{label: team, expression: apiKey.team}]
+        budgets: [{name: 'the "best" \\ {{ budget }}', usd: 5, period: day, match: {team: 'r&d "x"'}}]
+    """,
+    "budgets that overlap": """
+        models:
+          - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
+          - {provider: azure, name: gpt, prices: [{input: 1, output: 10}]}
+        budgets:
+          - {name: all, usd: 10, period: day, alert_at: {50: info, 100: critical}}
+          - {name: azure, usd: 10, period: week, match: {provider: azure}, alert_at: {33.3: warning, 99.999: none}}
+          - {name: gpt, usd: 20, period: month, match: {model: gpt}}
+          - {name: tiny, usd: 0.000001, period: 1h}
+    """,
+    "thresholds closer than the price of a token": """
+        models: [{provider: openai, name: gpt, prices: [{input: 1, output: 600}]}]
+        budgets: [{name: all, usd: 1, period: day, alert_at: {80: info, 80.001: warning, 80.01: critical, 80.05: none}}]
+    """,
+    "thresholds of short windows": """
+        prometheus: {step: 2m}
+        budgets:
+          - {name: short, usd: 50, period: 2m, alert_at: {50: info, 75: warning, 100: critical}}
+          - {name: longer, usd: 50, period: 10m, alert_at: {10: info, 20: info, 40: info, 80: warning, 100: critical}}
+    """,
+    "many thresholds on either side of midnight": f"""
+        prometheus: {{timezone: Atlantic/Cape_Verde, step: 2m}}
+        budgets: [{{name: all, usd: 50, period: day, alert_at: {{{MANY_THRESHOLDS}, 110: info, 120: info, 130: info}}}}]
+    """,
+    "amounts that end in half a cent": """
+        models: [{provider: openai, name: gpt, prices: [{input: 1, output: 5000}]}]
+        budgets: [{name: all, usd: 50, period: day, alert_at: {80: info, 100: warning, 100.1: critical}}]
+    """,
+}
+
+
+@cache
+def generated(name: str) -> dict[str, str]:
+    outputs = pipeline.build(spec_of(SPECS[name]))
+    return {file: outputs[file] for file in (names.RULES_FILE, names.RULES_TEST_FILE)}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_generated_tests_pass(name: str, promtool: Path) -> None:
+    assert [str(problem) for problem in Promtool(promtool).prove(generated(name))] == []
+
+
+# ---- Nothing is left out ---------------------------------------------------------------------------------------------
+
+
+#: An alert and what tells its rules apart: a threshold of a budget, or a gateway that is not scraped.
+Told = tuple[str, ...]
+
+
+def read(name: str, file: str) -> Any:
+    return yaml.load(generated(name)[file], Loader=yaml.CSafeLoader)
+
+
+def told(alert: str, labels: dict[str, str]) -> Told:
+    own = {"LLMBudgetThresholdReached": ("budget", "threshold"), "LLMGatewayNotScraped": ("gateway",)}
+    return (alert, *(labels[label].replace('{{ "{{" }}', "{{") for label in own.get(alert, ())))
+
+
+def alert_rules(name: str) -> set[Told]:
+    rules = [rule for group in read(name, names.RULES_FILE)["groups"] for rule in group["rules"]]
+    return {told(rule["alert"], rule["labels"]) for rule in rules if "alert" in rule}
+
+
+def expected_alerts(name: str) -> tuple[set[Told], set[Told]]:
+    """Those that some expectation says fire, and those that an expectation of the same alert says do not."""
+    moments: dict[str, list[set[Told]]] = defaultdict(list)
+    for test in read(name, names.RULES_TEST_FILE)["tests"]:
+        for moment in test.get("alert_rule_test", []):
+            alert = moment["alertname"]
+            moments[alert].append({told(alert, firing["exp_labels"]) for firing in moment["exp_alerts"]})
+    fired = {alert for of_alert in moments.values() for firing in of_alert for alert in firing}
+    silent = {alert for alert in fired if any(alert not in firing for firing in moments[alert[0]])}
+    return fired, silent
+
+
+#: Of these no budget can be tried: nothing costs, or nothing but input does, and budgets are tried with output.
+UNTRIED = ("free models alone, and a budget that they never touch", "output that costs nothing")
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_alert_is_seen_silent_and_firing(name: str) -> None:
+    untried = {alert for alert in alert_rules(name) if name in UNTRIED and alert[0] == "LLMBudgetThresholdReached"}
+    assert expected_alerts(name) == (alert_rules(name) - untried, alert_rules(name) - untried)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_price_and_every_name_is_billed_once(name: str) -> None:
+    spec = spec_of(SPECS[name])
+    tests = read(name, names.RULES_TEST_FILE)["tests"]
+    shown = " ".join(series["series"] for test in tests for series in test["input_series"])
+    for model in spec.models:
+        assert all(promql.quote(metric_name) in shown for metric_name in model.metric_names)
+    for gateway in spec.gateways:
+        assert f'gateway="{gateway.id}"' in shown
+
+
+def test_the_tests_run_in_the_order_of_the_rule_file() -> None:
+    groups = [group["name"] for group in read("twenty gateways", names.RULES_FILE)["groups"]]
+    assert read("twenty gateways", names.RULES_TEST_FILE)["group_eval_order"] == groups
+    assert len(groups) > 20
+
+
+# ---- Wrong rules are found out ---------------------------------------------------------------------------------------
+
+REFERENCE = """
+    gateways: [{name: gw, namespace: ai, version: "1.4"}, {name: new, namespace: ai}]
+    models:
+      - provider: openai
+        name: gpt
+        aliases: [gpt-2024]
+        prices: [{input: 1.5, output: 10, cache_read: 0.1, cache_write: 7}]
+      - {provider: anthropic, name: claude, prices: [{input: 3, output: 15}]}
+    budgets: [{name: daily, usd: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}]
+"""
+# What is wrong -> the text in the rules, and what stands there instead. Quotes in expressions are written as '.
+MUTANTS = {
+    "a digit of a price": ("vector(1.5)", "vector(1.6)"),
+    "a price a thousandth too high": ("vector(15)", "vector(15.015)"),
+    "a price of another type": ('"gen_ai_token_type": "input_cache_write"', '"gen_ai_token_type": "nothing"'),
+    "a price under another name": ('"gen_ai_response_model": "gpt-2024"', '"gen_ai_response_model": "gpt-2025"'),
+    "a price of another provider": ('"gen_ai_system": "anthropic"', '"gen_ai_system": "azure"'),
+    "tokens by the thousand": ("/ 1000000", "/ 1000"),
+    "cached tokens added instead of taken off": ("(-last_over_time", "(last_over_time"),
+    "cached tokens taken off where they are not in": ("gen_ai_system!~'anthropic|", "gen_ai_system!~'nobody|"),
+    "one cache type forgotten": ("input_cache_read|input_cache_write", "input_cache_read"),
+    "falls billed as negative": (" >= 0)", " >= -1000000)"),
+    "births not billed": ("[1h] offset 1m30s) == 1)", "[1h] offset 1m30s) == 2)"),
+    "new pods not billed": ("offset 16m30s", "offset 16h"),
+    "the past of a pod billed": (" and on (job, namespace,", " or on (job, namespace,"),
+    "a step three times as long": ("[1m] offset 30s", "[3m] offset 30s"),
+    "no settling at one end": ("[1m] offset 30s", "[1m]"),
+    "another job": ("job='monitoring/ai-gw'", "job='monitoring/ai-gateway'"),
+    "a window of one record": ("[59m59s999ms]", "[1ms]"),
+    "output counted as input": ("gen_ai_token_type='output'", "gen_ai_token_type='input'"),
+    "a total of one gateway": ("sum(agentgateway:cost_usd:by_gateway)", "max(agentgateway:cost_usd:by_gateway)"),
+    "a total with a label": ("sum(agentgateway:cost_usd:by", "sum by (gateway) (agentgateway:cost_usd:by"),
+    "a price without its model": ("max by (gen_ai_system, model,", "max by (gen_ai_system,"),
+    "a limit": ("vector(50)", "vector(49.99)"),
+    "a threshold": ("* 1)", "* 0.99)"),
+    "a threshold's decimals": ("* 0.333", "* 0.33"),
+    "another period": ("sum(agentgateway:cost_usd:day_to_date", "sum(agentgateway:cost_usd:increase1m"),
+    "a budget of others": ("{gen_ai_system='openai'}", "{gen_ai_system='azure'}"),
+    "a severity": ('"severity": "critical"', '"severity": "warning"'),
+    "a word of an alert": ("spent today", "spent yesterday"),
+    "an alert that waits too short": ('"for": "10m"', '"for": "9m"'),
+    "an alert that waits too long": ('"for": "10m"', '"for": "11m"'),
+    "a gateway called present": ("absent(up{job='monitoring/ai-gw'}", "absent(up"),
+    "an alert on many tokens only": ("[59m59s999ms])) > 0", "[59m59s999ms])) > 100000"),
+}
+
+
+@cache
+def reference() -> dict[str, str]:
+    outputs = pipeline.build(spec_of(REFERENCE))
+    return {names.RULES_FILE: right_rules(), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+
+
+@cache
+def right_rules() -> str:
+    """Each expression on one line, so that a mutant need not know how it is laid out; and without weeks and months,
+    which nothing reads here and which take long."""
+    slow = {names.WEEK_TO_DATE, names.MONTH_TO_DATE}
+    groups = rules.build(spec_of(REFERENCE))
+    data = rule_groups(groups)
+    for group, group_data in zip(groups, data, strict=True):
+        for rule, rule_data in zip(group.rules, group_data["rules"], strict=True):
+            rule_data["expr"] = str(rule.expr).replace('"', "'")
+        group_data["rules"] = [rule for rule in group_data["rules"] if rule.get("record") not in slow]
+    return json.dumps({"groups": data})
+
+
+def test_the_right_rules_pass(promtool: Path) -> None:
+    assert Promtool(promtool).prove(reference()) == []
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_wrong_rules_do_not_pass(mutant: str, promtools: list[tuple[str, Path]], tmp_path: Path) -> None:
+    """On one promtool: that the same tests pass on all of them is seen above."""
+    _, promtool = promtools[-1]
+    piece, instead = MUTANTS[mutant]
+    assert piece in right_rules(), "the rules no longer have this piece"
+    (tmp_path / names.RULES_FILE).write_text(right_rules().replace(piece, instead))
+    (tmp_path / names.RULES_TEST_FILE).write_text(reference()[names.RULES_TEST_FILE])
+    problems = [problem.message for problem in Promtool(promtool).run_tests(tmp_path)]
+    assert problems != []
+    assert [problem for problem in problems if "got:" not in problem] == [], "these are no rules at all"
