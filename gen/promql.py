@@ -206,6 +206,11 @@ def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
     return Expr(f"sum without ({', '.join(labels)}) ({expr})")
 
 
+def one_of_each(by: Sequence[str], expr: Expr) -> Expr:
+    """One series of each group, with its labels and value."""
+    return Expr(f"topk by ({', '.join(by)}) (1, {expr})")
+
+
 def total(expr: Expr) -> Expr:
     return aggregate("sum", expr)
 

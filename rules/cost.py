@@ -18,6 +18,7 @@ from tollbook.gen.promql import (
     sum_of_steps,
 )
 from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules import prices
 from tollbook.rules.ledger import scraped
 
 TOKENS_PER_PRICE = 1_000_000
@@ -37,7 +38,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     return (
         Recording(
             cost.metric,
-            _dollars(tokens.just_recorded()),
+            _dollars(spec, tokens.just_recorded()),
             labels,
             "At the price of this minute, once and for all.",
         ),
@@ -58,10 +59,10 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     )
 
 
-def _dollars(tokens: Expr) -> Expr:
+def _dollars(spec: Spec, tokens: Expr) -> Expr:
     priced = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
     # All names of one model share one price: the maximum only folds them together.
-    price = aggregate("max", series(names.PRICE).now(), priced)
+    price = aggregate("max", prices.known(spec), priced)
     per_token = binary(price, "/", scalar(TOKENS_PER_PRICE))
     return binary(tokens, "*", per_token, on=priced, group_left=())
 

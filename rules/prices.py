@@ -8,7 +8,19 @@ from decimal import Decimal
 
 from tollbook.gen import names
 from tollbook.gen.model import Recording, RuleGroup
-from tollbook.gen.promql import Expr, binary, both, clock, either, number, scalar, vector
+from tollbook.gen.promql import (
+    Expr,
+    binary,
+    both,
+    clock,
+    either,
+    number,
+    over_time,
+    scalar,
+    series,
+    unless,
+    vector,
+)
 from tollbook.gen.spec import Model, Price, Rates, Spec
 from tollbook.gen.timezones import zone
 
@@ -41,6 +53,15 @@ def _model_prices(spec: Spec, model: Model) -> Iterator[Recording]:
             }
             changes = _changes(model.prices, token_type)
             yield Recording(names.PRICE, _price_over_time(spec, changes), labels, _history(changes))
+
+
+def known(spec: Spec) -> Expr:
+    """Every price, and within the gap the last one of each name that has none: back from an outage, Prometheus may run
+    the gateways' groups before these, and what was used meanwhile is billed at once."""
+    price = series(names.PRICE)
+    last = over_time("last", price, spec.prometheus.gap)
+    name = (names.PROVIDER, names.RESPONSE_MODEL, names.TOKEN_TYPE)
+    return either(price.now(), unless(last, price.now(), on=name))
 
 
 def usd_per_mtok(rates: Rates, token_type: str) -> Decimal:

@@ -17,12 +17,14 @@ from tollbook.gen.promql import (
     negative,
     none_of,
     one_of,
+    one_of_each,
     scalar,
     series,
     sum_by,
     unless,
 )
 from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules import prices
 
 #: A label that lives inside one expression only: it keeps what is taken off `input` apart until both are summed.
 _TAKEN_FROM_INPUT = "taken_from_input"
@@ -45,13 +47,13 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         ),
         Recording(
             names.tokens(step),
-            sum_by((names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels), _named(billable)),
+            sum_by((names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels), _named(spec, billable)),
             labels,
             "Under the model's name: found by the response model, else by the request model, else the metric's own.",
         ),
         Recording(
             names.unpriced_tokens(step),
-            binary(sum_by((*identity, *spec.prometheus.keep_labels), _unpriced(billable)), ">", scalar(0)),
+            binary(sum_by((*identity, *spec.prometheus.keep_labels), _unpriced(spec, billable)), ">", scalar(0)),
             labels,
             "What has no price under either name.",
         ),
@@ -69,32 +71,33 @@ def _each_once(gateway: Gateway, metered: Selector) -> Expr:
     return either(*parts)
 
 
-def _named(billable: Selector) -> Expr:
+def _named(spec: Spec, billable: Selector) -> Expr:
     """Under the model's name: found by the response model, else by the request model, else the metric's own."""
     used = billable.just_recorded()
-    by_response = binary(used, "*", _one_if_priced(_BY_RESPONSE), on=_BY_RESPONSE, group_left=(names.MODEL,))
-    unlisted = unless(used, _prices(_BY_RESPONSE), on=_BY_RESPONSE)
-    by_request = binary(unlisted, "*", _one_if_priced(_BY_REQUEST), on=_BY_REQUEST, group_left=(names.MODEL,))
+    by_response = binary(used, "*", _one_if_priced(spec, _BY_RESPONSE), on=_BY_RESPONSE, group_left=(names.MODEL,))
+    unlisted = unless(used, _prices(spec, _BY_RESPONSE), on=_BY_RESPONSE)
+    by_request = binary(unlisted, "*", _one_if_priced(spec, _BY_REQUEST), on=_BY_REQUEST, group_left=(names.MODEL,))
     called = billable.where(none_of(names.RESPONSE_MODEL, [names.UNKNOWN]))
     nameless = billable.where(eq(names.RESPONSE_MODEL, names.UNKNOWN))
     return either(
         by_response,
         by_request,
-        copy_label(_unpriced(called), names.MODEL, names.RESPONSE_MODEL),
-        copy_label(_unpriced(nameless), names.MODEL, names.REQUEST_MODEL),
+        copy_label(_unpriced(spec, called), names.MODEL, names.RESPONSE_MODEL),
+        copy_label(_unpriced(spec, nameless), names.MODEL, names.REQUEST_MODEL),
     )
 
 
-def _unpriced(billable: Selector) -> Expr:
-    unlisted = unless(billable.just_recorded(), _prices(_BY_RESPONSE), on=_BY_RESPONSE)
-    return unless(unlisted, _prices(_BY_REQUEST), on=_BY_REQUEST)
+def _unpriced(spec: Spec, billable: Selector) -> Expr:
+    unlisted = unless(billable.just_recorded(), _prices(spec, _BY_RESPONSE), on=_BY_RESPONSE)
+    return unless(unlisted, _prices(spec, _BY_REQUEST), on=_BY_REQUEST)
 
 
-def _prices(by: tuple[str, ...]) -> Expr:
+def _prices(spec: Spec, by: tuple[str, ...]) -> Expr:
     """The price series, whose names are response models, under the label that is to be looked up."""
-    price = series(names.PRICE).now()
+    price = prices.known(spec)
     return copy_label(price, names.REQUEST_MODEL, names.RESPONSE_MODEL) if names.REQUEST_MODEL in by else price
 
 
-def _one_if_priced(by: tuple[str, ...]) -> Expr:
-    return aggregate("group", _prices(by), (*by, names.MODEL))
+def _one_if_priced(spec: Spec, by: tuple[str, ...]) -> Expr:
+    """One model a name: while a model is renamed both have prices, and two would fail the whole rule."""
+    return one_of_each(by, aggregate("group", _prices(spec, by), (*by, names.MODEL)))

@@ -175,7 +175,7 @@ def test_every_name_of_a_model_has_each_of_its_prices() -> None:
           - {provider: azure, name: gpt, prices: [{input: 5, output: 6}]}
     """)
     groups = prices.build(spec)
-    assert [group.name for group in groups] == ["tollbook.prices.openai", "tollbook.prices.azure"]
+    assert [group.name for group in groups] == ["tollbook.prices.openai.gpt", "tollbook.prices.azure.gpt"]
     assert priced(groups[0]) == {
         ("gpt", name, kind): f"vector({usd})"
         for name in ("gpt", "gpt-1", "gpt-2")

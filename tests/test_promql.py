@@ -252,6 +252,7 @@ def test_every_prometheus_works_out_what_was_composed(promtool: Path) -> None:
         (promql.unless_ignoring(("l", "m"), series("a").now(), series("b").now()), "a unless ignoring (l, m) b"),
         (promql.sum_without(("l",), binary(series("a").now(), "+", series("b").now())), "sum without (l) (a + b)"),
         (promql.total(series("a").now()), "sum(a)"),
+        (promql.one_of_each(("l", "m"), series("a").now()), "topk by (l, m) (1, a)"),
         (promql.sum_by(("l", "m"), series("a").now()), "sum by (l, m) (a)"),
         (promql.call("absent", series("a").now()), "absent(a)"),
         (promql.count_values("day", series("a").now()), 'count_values("day", a)'),

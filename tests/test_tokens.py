@@ -281,3 +281,49 @@ def test_what_was_recorded_before_a_restart_of_prometheus_is_not_billed_again(pr
         ),
     )
     assert failures(promtool, case) == {}
+
+
+def test_a_name_that_moves_to_another_model_is_billed_once_while_both_are_recorded(promtool: Path) -> None:
+    """When a model is renamed its old prices stay for some minutes. Two models for one name would match many to many,
+    and with that Prometheus gives up the whole rule: every token of the gateway."""
+    price = 'agentgateway:price_usd_per_mtok{gen_ai_system="openai",model="old",gen_ai_response_model="gpt",'
+    prices_of_old = {f'{price}gen_ai_token_type="{kind}"}}': "10x20" for kind in ("input", "output")}
+    case = Case(
+        "a rename",
+        token_rules(spec_of(NAMED)),
+        {
+            up(): ALWAYS,
+            counter("output"): "_x5 100x20",
+            counter("output", gen_ai_response_model="unknown"): "_x5 20x20",
+            counter("output", gen_ai_request_model="mini", gen_ai_response_model="mini"): "_x5 3x20",
+        }
+        | prices_of_old,
+        (
+            (f"sum(sum_over_time({TOKENS}[1h]))", "9m", {"": 123}),
+            (all_of(COST), "9m", {"": 120 * 10_000 + 3 * 20_000}),
+            (UNPRICED, "3m", NOTHING),
+        ),
+    )
+    assert failures(promtool, case) == {}
+
+
+def test_what_an_outage_left_to_bill_is_priced_though_no_price_is_recorded_yet(promtool: Path) -> None:
+    """Prometheus runs groups at moments of their own: back from an outage, a gateway's may come before the prices'. The
+    last price, of the fifth minute, is then as good; after an hour without any it is no longer known."""
+    labels = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt",gen_ai_token_type="output"'
+    spec = spec_of()
+    (one,) = spec.gateways
+    rules = rule_file_of(tokens.rules(spec, one), cost.rules(spec, one))
+    cases = [
+        Case(
+            name,
+            rules,
+            {
+                f"agentgateway:price_usd_per_mtok{{{labels}}}": "10x10",
+                METERED: f"_x{2 * minute} 100",
+            },
+            ((all_of(COST), "79m", {"": billionths} if billionths else NOTHING),),
+        )
+        for name, minute, billionths in (("back soon", 20, 1_000_000), ("back late", 70, 0))
+    ]
+    assert failures(promtool, *cases) == {}
