@@ -9,10 +9,26 @@ if TYPE_CHECKING:
 
 # ---- What agentgateway exports -------------------------------------------------------------------
 TOKEN_USAGE_SUM = "agentgateway_gen_ai_client_token_usage_sum"
+TOKEN_USAGE_COUNT = "agentgateway_gen_ai_client_token_usage_count"
+#: The gateway's own dollars, since 1.4.
+REPORTED_USD = "agentgateway_gen_ai_client_cost_usd_total"
+#: Look-ups in the gateway's own price catalog, since 1.3: one a request, whatever became of its usage.
+CATALOG_LOOKUPS = "agentgateway_cost_catalog_lookups_total"
+LLM_REQUESTS = "agentgateway_gen_ai_server_request_duration_count"
+BUILD_INFO = "agentgateway_build_info"
 UP = "up"
 
+# ---- What Prometheus says of itself ----------------------------------------------------------------
+RULE_FAILURES = "prometheus_rule_evaluation_failures_total"
+RULE_GROUPS_MISSED = "prometheus_rule_group_iterations_missed_total"
+
 #: All that the rules and the dashboard may read without its being recorded first.
-SCRAPED = frozenset({TOKEN_USAGE_SUM, UP})
+SCRAPED = frozenset(
+    {
+        *(TOKEN_USAGE_SUM, TOKEN_USAGE_COUNT, REPORTED_USD, CATALOG_LOOKUPS, LLM_REQUESTS, BUILD_INFO, UP),
+        *(RULE_FAILURES, RULE_GROUPS_MISSED),
+    }
+)
 
 # ---- Labels ----------------------------------------------------------------------------------------
 GATEWAY = "gateway"
@@ -26,6 +42,9 @@ DAY, WEEK, MONTH = "day", "week", "month"
 JOB, INSTANCE, NAMESPACE = "job", "instance", "namespace"
 SEVERITY = "severity"
 THRESHOLD = "threshold"
+PERIOD = "period"
+TAG = "tag"
+STATUS = "status"
 
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -39,6 +58,11 @@ INPUT, OUTPUT, CACHE_READ, CACHE_WRITE = "input", "output", "input_cache_read", 
 TOKEN_TYPES = (INPUT, OUTPUT, CACHE_READ, CACHE_WRITE)
 CACHE_TYPES = (CACHE_READ, CACHE_WRITE)
 PROMPT_TYPES = (INPUT, CACHE_READ, CACHE_WRITE)
+#: Not of tokens but of dollars alone: what requests with a long context cost above the base price.
+LONG_CONTEXT = "long_context"
+
+#: An attribution label's value under which those beyond its limit are summed.
+OTHER = "other"
 
 # ---- Records: level:metric:operation ----------------------------------------------------------------
 PRICE = "agentgateway:price_usd_per_mtok"
@@ -62,6 +86,34 @@ DAY_TOTAL = "agentgateway:cost_usd_of_day:day_to_date"
 
 BUDGET_LIMIT = "agentgateway:budget_usd:limit"
 BUDGET_SPENT = "agentgateway:budget_usd:spent"
+BUDGET_FORECAST = "agentgateway:budget_usd:forecast"
+PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
+
+PRICE_LOW = "agentgateway:price_low_usd_per_mtok"
+PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
+LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
+REPORTED_1H = "agentgateway:reported_usd:increase1h"
+RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
+
+
+def budget_increase(window: Duration) -> str:
+    """What was spent of a budget within a window that slides."""
+    return f"agentgateway:budget_usd:increase{window}"
+
+
+def reported_usd(step: Duration) -> str:
+    """Dollars by the gateway's own counter, which knows each request, at the prices of its own catalog."""
+    return f"agentgateway:reported_usd:increase{step}"
+
+
+def cost_low(step: Duration) -> str:
+    """Of models with long-context prices: the least that the tokens of one step can have cost."""
+    return f"agentgateway:cost_usd_low:increase{step}"
+
+
+def cost_high(step: Duration) -> str:
+    """The most that they can have cost."""
+    return f"agentgateway:cost_usd_high:increase{step}"
 
 
 def metered_tokens(step: Duration) -> str:
@@ -99,7 +151,27 @@ def unpriced_tokens(step: Duration) -> str:
 # ---- Alerts ------------------------------------------------------------------------------------------
 ALERT_BUDGET = "LLMBudgetThresholdReached"
 ALERT_UNPRICED = "LLMTokensUnpriced"
+ALERT_BUDGET_FORECAST = "LLMBudgetForecastOverLimit"
+ALERT_BUDGET_BURN = "LLMBudgetBurn"
+ALERT_UNPRICED_SHARE = "LLMUnpricedShareHigh"
+ALERT_PRICES_STALE = "LLMPricesNotRecorded"
+ALERT_CATALOG = "LLMCatalogLookupsNotExact"
+ALERT_RECONCILIATION = "LLMCostDisagreesWithGateway"
 ALERT_GATEWAY_ABSENT = "LLMGatewayNotScraped"
+ALERT_TARGET_DOWN = "LLMGatewayTargetDown"
+ALERT_SCRAPED_TWICE = "LLMGatewayScrapedTwice"
+ALERT_VERSION = "LLMGatewayVersionDiffers"
+ALERT_SUMS_MISSING = "LLMTokenSumsMissing"
+ALERT_COUNTERS_FROZEN = "LLMTokenCountersFrozen"
+ALERT_NO_USAGE = "LLMRequestsWithoutUsage"
+ALERT_UNATTRIBUTED = "LLMSpendUnattributed"
+ALERT_OVER_LIMIT = "LLMAttributionOverLimit"
+ALERT_RULES_FAILING = "LLMCostRulesFailing"
+ALERT_RULES_MISSED = "LLMCostRulesMissed"
+ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
+
+#: Where the runbooks are published unless the spec says otherwise.
+RUNBOOKS = "https://github.com/tollbook/tollbook/blob/main/docs/runbooks"
 
 # ---- Rule groups -----------------------------------------------------------------------------------
 GROUP_PREFIX = "tollbook"

@@ -18,8 +18,10 @@ from tollbook.gen.spec import (
     Attribution,
     Backend,
     Budget,
+    Burn,
     Dashboard,
     Gateway,
+    Histograms,
     Model,
     Monitor,
     Period,
@@ -65,6 +67,8 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
         attribution=tuple(_attribution(section.data) for section in lists["attribution"]),
         budgets=tuple(_budget(section.data) for section in lists["budgets"]),
         dashboard=_dashboard(top.get("dashboard", {})),
+        runbooks=top.get("runbooks", names.RUNBOOKS).rstrip("/"),
+        price_max_age=Duration.parse(top.get("price_max_age", "180d")),
     )
     return Resolved(spec, prometheus, lists, frozenset(str(path[0]) for path in refused if path))
 
@@ -102,7 +106,16 @@ def _gateway(data: Mapping[str, Any], spec_namespace: str) -> Gateway:
         Monitor.NONE: data.get("job", ""),
     }[monitor]
     backends = tuple(_backend(backend) for backend in data.get("backends", ()))
-    return Gateway(name, namespace, (int(major), int(minor)), monitor, job, backends)
+    return Gateway(
+        name=name,
+        namespace=namespace,
+        version=(int(major), int(minor)),
+        monitor=monitor,
+        job=job,
+        backends=backends,
+        histograms=Histograms(data.get("histograms", "classic")),
+        legacy_token_semantics=data.get("legacy_token_semantics", False),
+    )
 
 
 def _backend(data: Mapping[str, Any]) -> Backend:
@@ -148,7 +161,12 @@ def _budget(data: Mapping[str, Any]) -> Budget:
         match={MATCH_LABELS.get(key, key): value for key, value in data.get("match", {}).items()},
         thresholds=tuple(sorted(thresholds, key=lambda threshold: threshold.percent)),
         labels=data.get("labels", {}),
+        forecast=None if (severity := data.get("forecast", "warning")) == "never" else severity,
+        burn={Burn(speed): severity for speed, severity in data.get("burn", _BURN).items()},
     )
+
+
+_BURN = {"fast": "critical", "slow": "warning"}
 
 
 def _period(text: str) -> Period | Duration:

@@ -17,6 +17,14 @@ class Monitor(StrEnum):
     NONE = "none"
 
 
+class Histograms(StrEnum):
+    """How the gateway exports them (`config.histograms`)."""
+
+    CLASSIC = "classic"
+    BOTH = "both"
+    NATIVE = "native"
+
+
 @dataclass(frozen=True)
 class Prometheus:
     scrape_interval: Duration
@@ -47,6 +55,9 @@ class Gateway:
     job: str
     """The one scrape job whose series count: any other job on the same pods is ignored."""
     backends: tuple[Backend, ...]
+    histograms: Histograms
+    legacy_token_semantics: bool
+    """Whether a data plane of 1.5 is told to count `input` as those before it did."""
 
     @property
     def id(self) -> str:
@@ -120,6 +131,13 @@ class Threshold:
     severity: str
 
 
+class Burn(StrEnum):
+    """Spending at a multiple of the budget's pace: so fast that somebody must look now, or for hours."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
 @dataclass(frozen=True)
 class Budget:
     name: str
@@ -130,6 +148,10 @@ class Budget:
     """Metric label -> value; every one must hold."""
     thresholds: tuple[Threshold, ...]
     labels: Mapping[str, str]
+    forecast: str | None
+    """Severity of the alert that the period will end over the limit; None: no such alert."""
+    burn: Mapping[Burn, str]
+    """Severity of the alert on each speed of burning that is watched."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +172,9 @@ class Spec:
     attribution: tuple[Attribution, ...]
     budgets: tuple[Budget, ...]
     dashboard: Dashboard
+    runbooks: str
+    """Address of the folder of runbooks, without a slash at its end."""
+    price_max_age: Duration
 
     @property
     def spend_labels(self) -> tuple[str, ...]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import ModuleType
 
 from tollbook.gen import names
-from tollbook.gen.model import RuleGroup
+from tollbook.gen.annotations import literal
+from tollbook.gen.model import Alert, Rule, RuleGroup
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules import budgets, calendar, cost, coverage, ledger, prices, tokens, totals
 
 #: Each gives the rules of one gateway. They run in this order, at one instant, in the gateway's own group.
 GATEWAY_FAMILIES = (ledger.rules, tokens.rules, cost.rules, calendar.rules)
 
-#: Each gives groups of its own. They run at other instants than the gateways', so they read these over ranges.
-BEFORE_GATEWAYS = (prices.build,)
-AFTER_GATEWAYS = (totals.build, budgets.build, coverage.build)
+#: Each has groups of its own (`build`). They run at other instants than the gateways', so they read these over ranges.
+BEFORE_GATEWAYS: tuple[ModuleType, ...] = (prices,)
+AFTER_GATEWAYS: tuple[ModuleType, ...] = (totals, budgets, coverage)
 
 
 #: An object holds a group whole, so those after the gateways, whose rules do not add up across evaluations and may
@@ -24,10 +26,23 @@ RULES_PER_GROUP = 200
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    groups = [group for family in BEFORE_GATEWAYS for group in family(spec)]
+    groups = [group for family in BEFORE_GATEWAYS for group in groups_of(family, spec)]
     groups += [_gateway_group(spec, gateway) for gateway in spec.gateways]
-    groups += [part for family in AFTER_GATEWAYS for group in family(spec) for part in _parts(group)]
+    groups += [part for family in AFTER_GATEWAYS for group in groups_of(family, spec) for part in _parts(group)]
     return tuple(groups)
+
+
+def groups_of(family: ModuleType, spec: Spec) -> list[RuleGroup]:
+    """Those of one family, each of whose alerts names its runbook: docs/runbooks has a page for a family."""
+    page = f"{spec.runbooks}/{family.__name__.rpartition('.')[2]}.md"
+    groups: tuple[RuleGroup, ...] = family.build(spec)
+    return [replace(group, rules=tuple(_with_runbook(rule, page) for rule in group.rules)) for group in groups]
+
+
+def _with_runbook(rule: Rule, page: str) -> Rule:
+    if not isinstance(rule, Alert):
+        return rule
+    return replace(rule, annotations={**rule.annotations, "runbook_url": literal(f"{page}#{rule.alert.lower()}")})
 
 
 def _gateway_group(spec: Spec, gateway: Gateway) -> RuleGroup:

@@ -26,8 +26,10 @@ from tollbook.gen.reading import packaged_schema
 from tollbook.gen.spec import (
     Backend,
     Budget,
+    Burn,
     Dashboard,
     Gateway,
+    Histograms,
     Model,
     Monitor,
     Period,
@@ -100,11 +102,24 @@ def test_defaults() -> None:
                 timezone="UTC",
                 keep_labels=(),
             ),
-            gateways=(Gateway("gateway1", "team-a", (1, 5), Monitor.POD, "monitoring/team-a-gateway1", ()),),
+            gateways=(
+                Gateway(
+                    "gateway1",
+                    "team-a",
+                    (1, 5),
+                    Monitor.POD,
+                    "monitoring/team-a-gateway1",
+                    (),
+                    Histograms.CLASSIC,
+                    legacy_token_semantics=False,
+                ),
+            ),
             models=(Model("openai", "gpt-4o", (), (Price(None, rates, (), "", None),), free=False),),
             attribution=(),
             budgets=(),
             dashboard=Dashboard("LLM cost", "tollbook", ("llm", "finops")),
+            runbooks="https://github.com/tollbook/tollbook/blob/main/docs/runbooks",
+            price_max_age=Duration.parse("180d"),
         ),
         warnings=(),
     )
@@ -113,7 +128,8 @@ def test_defaults() -> None:
 def test_a_budget_warns_at_80_and_is_critical_at_100_percent_of_all_spending() -> None:
     (budget,) = load(f"{MINIMAL}budgets: [{{name: all, usd: 50, period: day}}]\n", "spec.yaml").spec.budgets
     thresholds = (Threshold(Decimal(80), "warning"), Threshold(Decimal(100), "critical"))
-    assert budget == Budget("all", Decimal(50), Period.DAY, {}, thresholds, {})
+    burn = {Burn.FAST: "critical", Burn.SLOW: "warning"}
+    assert budget == Budget("all", Decimal(50), Period.DAY, {}, thresholds, {}, "warning", burn)
 
 
 def test_a_backend_has_no_secret_and_takes_every_path() -> None:
@@ -253,6 +269,7 @@ def test_the_schema_knows_no_unknown_keys_and_explains_each_known_one() -> None:
     found = dict(mappings(schema))
     assert set(found) == {"", *(f"/$defs/{name}" for name in (
         *("prometheus", "gateway", "backend", "model", "price", "tier", "attribution", "budget", "dashboard"),
+        "budget/properties/burn",
     ))}
     for path, mapping in found.items():
         assert mapping["additionalProperties"] is False, path
