@@ -20,14 +20,18 @@ PACKAGES = ("gen", "rules", "dashboards")
 
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
-    "vocabulary": ("errors durations wording names promql spec model gateways annotations placeholders timezones", ""),
+    "vocabulary": (
+        "errors durations wording names promql spec model gateways annotations placeholders timezones pacing",
+        "",
+    ),
     "files": ("reading scalars yamlsyntax yamlio", "vocabulary"),
     "loading": (
         "subjects sections resolve shape label_checks price_checks scraping_checks backend_checks budget_checks load",
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_counting testgen_prices",
+        """rulefile manifests headers inhibition oracle spending promtest traffic
+        testgen testgen_alerts testgen_budgets testgen_pace testgen_counting testgen_prices""",
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),
