@@ -147,6 +147,11 @@ def subquery(function: str, inner: Expr, window: Duration, resolution: Duration)
     return Expr(f"{function}({inner.operand}[{window}:{resolution}])")
 
 
+def labelled(expr: Expr, label: str, value: str) -> Expr:
+    """With this label set to this value, whatever it was."""
+    return label_replace(expr, label, value.replace("$", "$$"))
+
+
 def label_replace(expr: Expr, target: str, replacement: str, source: str = "", regex: str = "") -> Expr:
     return call("label_replace", expr, quote(target), quote(replacement), quote(source), quote(regex))
 
@@ -231,6 +236,17 @@ def either(*alternatives: Expr) -> Expr:
     """The first of these that has a sample, series by series (`or`)."""
     text = " or ".join(alternative.operand for alternative in alternatives)
     return Expr(text, compound=len(alternatives) > 1)
+
+
+def either_on(on: Sequence[str], *alternatives: Expr) -> Expr:
+    """As `either`, but an alternative counts only where none before it has a sample with the same values of `on`."""
+    text = f" or on ({', '.join(on)}) ".join(alternative.operand for alternative in alternatives)
+    return Expr(text, compound=len(alternatives) > 1)
+
+
+def smaller(left: Expr, right: Expr) -> Expr:
+    """Sample by sample the smaller of the two, where both have one."""
+    return either(binary(left, "<", right), both(right, left))
 
 
 def both(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:

@@ -68,7 +68,7 @@ HOMES: dict[str, set[str]] = {
     "unlink()": {"gen.outputs"},
     "rmdir()": {"gen.outputs"},
     "rename()": set(),
-    "datetime.now()": set(),
+    "datetime.now()": {"gen.cli"},
     "datetime.utcnow()": set(),
     "datetime.today()": set(),
     "date.today()": set(),
