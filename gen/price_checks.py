@@ -112,7 +112,8 @@ def _tiers(section: Section, model: Model) -> Iterator[Problem]:
 def _cheaper_tiers(section: Section, price: Price, index: int) -> Iterator[Problem]:
     """A long context that costs less is a slip of the pen: bounds of spending rest on its costing more."""
     for position, tier in enumerate(price.tiers):
-        for rate in _RATES:
+        stated = section.data["prices"][index]["tiers"][position]
+        for rate in (rate for rate in _RATES if rate in stated):
             base, long = getattr(price.rates, rate), getattr(tier.rates, rate)
             if long < base:
                 yield section.error(

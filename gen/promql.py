@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from tollbook.gen.durations import Duration
 
@@ -265,7 +264,7 @@ def negative(expr: Expr) -> Expr:
     return Expr(f"-{expr.operand}", compound=True)
 
 
-# ---- Reading and layout ----------------------------------------------------------------------------------
+# ---- Layout ----------------------------------------------------------------------------------
 
 
 def layout(expr: Expr | str) -> str:
@@ -282,29 +281,3 @@ def layout(expr: Expr | str) -> str:
 def commented(note: str, text: str) -> str:
     """The expression under a comment of one line; Prometheus drops comments when it loads a rule."""
     return f"# {note}\n{text}" if note else text
-
-
-def problem_in(text: str) -> str:
-    """What keeps the text from being PromQL; empty where nothing does."""
-    import promql_parser
-
-    try:
-        promql_parser.parse(text)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def metrics_of(text: str) -> set[str]:
-    """The names of all metrics that the expression reads."""
-    import promql_parser
-
-    found: set[str] = set()
-
-    def visit(node: Any) -> bool:
-        if isinstance(node, promql_parser.VectorSelector) and node.name:
-            found.add(node.name)
-        return True
-
-    promql_parser.walk(promql_parser.parse(text), visit)
-    return found
