@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tollbook.gen import names, testgen_alerts, testgen_counting, testgen_prices
+from tollbook.gen import (
+    names,
+    testgen_alerts,
+    testgen_counting,
+    testgen_dollars,
+    testgen_prices,
+    testgen_semantics,
+)
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.spec import Spec
 
@@ -15,6 +22,8 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> dict[str, Any]:
     cases = (
         *testgen_prices.cases(spec),
         *testgen_counting.cases(spec),
+        *testgen_semantics.cases(spec),
+        *testgen_dollars.cases(spec, alerts),
         *testgen_alerts.cases(spec, alerts),
     )
     return {
