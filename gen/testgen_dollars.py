@@ -118,8 +118,7 @@ def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
     """The gateway bills half of what we do. The alert waits, then tells by how much."""
     gateway = next(gateway for gateway in spec.gateways if reports_usd(gateway))
     usd_per_token = model.prices[0].rates.output / oracle.MILLION
-    # Some dollars, in whole thousands of tokens.
-    tokens = TOKENS * (1 + int(10 / (usd_per_token * TOKENS)))
+    tokens = _some_dollars(usd_per_token)
     request = traffic.request_of(spec, gateway, model, model.name, output=tokens)
     usd = tokens * usd_per_token
     waits = traffic.steps_in(spec, rule.hold)
@@ -146,3 +145,11 @@ def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
             expect_alerts(rule.alert, fires, [(rule, labels, usd / 2)]),
         ),
     )
+
+
+def _some_dollars(usd_per_token: Decimal) -> int:
+    """Tokens for over ten dollars, half of which is not so near to half a cent that floats may round it otherwise."""
+    tokens = TOKENS * (1 + int(10 / (usd_per_token * TOKENS)))
+    while abs(tokens * usd_per_token * 50 % 1 - Decimal("0.5")) < Decimal("0.01"):
+        tokens += TOKENS
+    return tokens

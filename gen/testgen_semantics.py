@@ -1,4 +1,4 @@
-"""Tests of who counts how: pods of several versions at once, a provider's former name, more names than a label keeps."""
+"""Tests of who counts how: pods of several versions at once, a provider of two names, more names than are kept."""
 
 from __future__ import annotations
 
