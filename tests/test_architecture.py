@@ -31,7 +31,7 @@ FLOORS: dict[str, tuple[str, str]] = {
     ),
     "building": (
         "rulefile manifests headers oracle promtest traffic "
-        + "testgen testgen_alerts testgen_counting testgen_dollars testgen_prices testgen_semantics",
+        "testgen testgen_alerts testgen_counting testgen_dollars testgen_prices testgen_semantics",
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),
