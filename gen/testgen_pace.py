@@ -54,16 +54,19 @@ def _bundles(spec: Spec, budgets: Iterable[Budget]) -> list[list[tuple[Budget, R
         if model is None:
             continue
         request = request_for(spec, budget, model)
-        fitting = (bundle for bundle in bundles if all(_is_apart(budget, request, *other) for other in bundle))
-        bundle = next(fitting, None)
+        bundle = next((bundle for bundle in bundles if _fits(spec, bundle, budget, request)), None)
         if bundle is None:
             bundles.append(bundle := [])
         bundle.append((budget, request))
     return bundles
 
 
-def _is_apart(budget: Budget, request: Request, other: Budget, others_request: Request) -> bool:
-    return not counts(budget, _cell(others_request)) and not counts(other, _cell(request))
+def _fits(spec: Spec, bundle: Sequence[tuple[Budget, Request]], budget: Budget, request: Request) -> bool:
+    requests = [request, *(other for _, other in bundle)]
+    is_apart = not any(counts(other, _cell(request)) or counts(budget, _cell(theirs)) for other, theirs in bundle)
+    # Values beyond a label's limit are summed as one.
+    limits = {entry.label: entry.limit for entry in spec.attribution}
+    return is_apart and all(len({one.labels[label] for one in requests}) <= limit for label, limit in limits.items())
 
 
 def _cell(request: Request) -> Cell:
