@@ -37,6 +37,7 @@ lint: $(VENV)/.ready-dev types check ## ruff, mypy, and out/ up to date
 
 .PHONY: golden
 golden: $(VENV)/.ready-dev generate ## refresh every generated file in the repository, then run the tests, which must pass
+	$(VENV)/bin/python tests/reference.py
 	$(MAKE) test
 
 .PHONY: bench

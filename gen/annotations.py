@@ -17,7 +17,7 @@ _TEMPLATE = re.compile(
 # No user's text looks so, for in those `{{` is in quotes.
 _ROWS = re.compile(r'\{\{ range query "(?:[^"\\]|\\.)*" \}\}(?P<row>.*)\{\{ end \}\}\Z', re.DOTALL)
 _IN_ROW = re.compile(
-    r'\{\{ with \.Labels\.(?P<label>\w+) \}\}(?P<before>[^{]*)\{\{ \. \}\}\{\{ end \}\}'
+    r"\{\{ with \.Labels\.(?P<label>\w+) \}\}(?P<before>[^{]*)\{\{ \. \}\}\{\{ end \}\}"
     r'|\{\{ \.Value \| printf "%\.(?P<digits>\d)f" \}\}'
 )
 

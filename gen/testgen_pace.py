@@ -143,9 +143,7 @@ def _forecast_steps(spec: Spec) -> tuple[int, int]:
         born += remaining_seconds(zone, Period.DAY, counted) // step + 1
 
 
-def _within_limit(
-    spec: Spec, budget: Budget, request: Request, steps: tuple[int, int], nudge: int
-) -> Climb | None:
+def _within_limit(spec: Spec, budget: Budget, request: Request, steps: tuple[int, int], nudge: int) -> Climb | None:
     """An amount that is below the limit and whose forecast is over it, where there is one."""
     born, fires_at = steps
     token_usd = _usd_per_token(spec, budget)

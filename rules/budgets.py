@@ -41,8 +41,8 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
     rules: list[Recording | Alert] = []
     for budget in spec.budgets:
         labels = {names.BUDGET: budget.name}
-        rules.append(Recording(names.BUDGET_LIMIT, vector(budget.usd), labels))
-        rules.append(Recording(names.BUDGET_SPENT, _spent(spec, budget), labels))
+        rules.append(Recording(names.BUDGET_LIMIT, vector(budget.usd), labels, "Dollars that may be spent."))
+        rules.append(Recording(names.BUDGET_SPENT, _spent(spec, budget), labels, "What was spent of them."))
         rules.extend(_alert(spec, budget, threshold) for threshold in budget.thresholds)
     return (RuleGroup(f"{names.GROUP_PREFIX}.budgets", spec.prometheus.step, tuple(rules), home="budgets"),)
 

@@ -56,7 +56,8 @@ def _of_budget(spec: Spec, budget: Budget) -> list[Rule]:
         windows.add(LOOK_BACK[budget.period])
     for window in sorted(windows):
         record = names.budget_increase(window)
-        rules.append(Recording(record, dollars_within(spec, budget, window), {names.BUDGET: budget.name}))
+        dollars, labels = dollars_within(spec, budget, window), {names.BUDGET: budget.name}
+        rules.append(Recording(record, dollars, labels, f"Dollars of the last {window}."))
     if isinstance(budget.period, Period):
         rules.append(_forecast(budget, budget.period))
         if budget.forecast is not None:
