@@ -163,7 +163,7 @@ RULES: dict[str, tuple[Break, list[str]]] = {
     ),
     "metric that is not scraped": (
         lambda files: replace_in(files.both(TARGETS), "absent(up{", "absent(down{"),
-        of_rules(*["LLMGatewayNotScraped: reads down, which nothing records or scrapes"] * 3),
+        of_rules(*["LLMGatewayNotScraped: reads down, which nothing records or scrapes"] * 2),
     ),
     "expression that is none": (
         lambda files: replace_in(files.both(TOTALS), "sum(agentgateway:input_tokens:by_gateway)", "sum(up"),
