@@ -35,8 +35,8 @@ LOOKUPS_SINCE = (1, 3)
 LATELY = Duration.parse("15m")
 MISSING_FOR = Duration.parse("10m")
 
-#: As long as the window, so that one burst of failing requests has left it before the alert could fire.
-FROZEN_FOR = LATELY
+#: Longer than the window: a burst of failing requests of up to five minutes has left it before the alert could fire.
+FROZEN_FOR = Duration.parse("20m")
 #: Fewer may all have failed by chance.
 FLOWING = 5
 
