@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tollbook.gen import names, testgen_alerts, testgen_counting, testgen_prices
+from tollbook.gen import names, testgen_alerts, testgen_blindness, testgen_counting, testgen_prices
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.spec import Spec
 
@@ -15,6 +15,7 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> dict[str, Any]:
     cases = (
         *testgen_prices.cases(spec),
         *testgen_counting.cases(spec),
+        *testgen_blindness.cases(spec, alerts),
         *testgen_alerts.cases(spec, alerts),
     )
     return {

@@ -1,4 +1,4 @@
-"""Tests of every alert: silent just before, firing at the boundary, with the exact text and labels."""
+"""Tests of the budgets' alerts: silent just below each threshold, firing just over it, with exact text and labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tollbook.gen.model import Alert
 from tollbook.gen.oracle import MILLION, Cell, Request
 from tollbook.gen.promtest import Case, absent, constant, expect_alerts, values
 from tollbook.gen.spec import Budget, Model, Spec, Threshold
-from tollbook.gen.traffic import BORN, TOKENS
+from tollbook.gen.traffic import BORN
 
 #: Relative: sums of floats stand for decimals to some fifteen digits.
 _FLOAT_NOISE = Decimal("1e-9")
@@ -23,56 +23,10 @@ _MOST_AT_ONCE = 8
 
 
 def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
-    yield _unpriced(spec, alerts)
-    yield _not_scraped(spec, alerts)
     for budget in spec.budgets:
         model = _model_for(spec, budget)
         if model is not None:
             yield from _budget(spec, alerts, budget, model)
-
-
-def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    gateway, provider = spec.gateways[0], spec.models[0].provider
-    unknown = traffic.UNLISTED_MODEL
-    request = Request(gateway, provider, unknown, unknown, output=TOKENS, labels=traffic.spend_labels(spec))
-    labels = {
-        names.GATEWAY: gateway.id,
-        names.PROVIDER: provider,
-        names.REQUEST_MODEL: unknown,
-        names.RESPONSE_MODEL: unknown,
-        **traffic.kept_labels(spec),
-    }
-    (rule,) = _rules(alerts, names.ALERT_UNPRICED)
-    return Case(
-        "tokens without a price are told by name",
-        spec.prometheus.step,
-        (traffic.up(spec, gateway), *traffic.counters(spec, [request])),
-        alerts=(
-            expect_alerts(rule.alert, traffic.instant(spec, BORN), []),
-            expect_alerts(rule.alert, traffic.instant(spec, traffic.counted(spec)), [(rule, labels, Decimal(TOKENS))]),
-        ),
-    )
-
-
-def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """Every pod ends, those of every other job a step later, so that no gateway is taken for its neighbour. The alert
-    waits; then it tells each gateway by name."""
-    rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
-    jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
-    ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]
-    waits = traffic.steps_in(spec, rules[0].hold)
-    expected = [expect_alerts(rules[0].alert, traffic.instant(spec, min(ends) + waits - 1), [])]
-    for now in sorted(set(ends)):
-        lost = [rule for rule, end in zip(rules, ends, strict=True) if end <= now]
-        at = traffic.instant(spec, now + waits)
-        expected.append(expect_alerts(rules[0].alert, at, [(rule, {}, Decimal(1)) for rule in lost]))
-    pods = zip(spec.gateways, ends, strict=True)
-    return Case(
-        "gateways that are no longer scraped",
-        spec.prometheus.step,
-        tuple(traffic.up(spec, gateway, scraped=values(constant(1, end), "stale")) for gateway, end in pods),
-        alerts=tuple(expected),
-    )
 
 
 def _model_for(spec: Spec, budget: Budget) -> Model | None:

@@ -21,11 +21,14 @@ def target_rules(text: str = "") -> str:
     return rule_file(*targets.build(spec_of(text)))
 
 
-def case(name: str, series: dict[str, str], *alerts: tuple[str, str, tuple[dict[str, str], ...]], spec: str = "") -> Case:
+Expected = tuple[dict[str, str], ...]
+
+
+def case(name: str, series: dict[str, str], *alerts: tuple[str, str, Expected], spec: str = "") -> Case:
     return Case(name, target_rules(spec), series, alerts=alerts, scraped_every="1m")
 
 
-def silent(*minutes: int, but: str = "") -> list[tuple[str, str, tuple[dict[str, str], ...]]]:
+def silent(*minutes: int, but: str = "") -> list[tuple[str, str, Expected]]:
     return [(alert, f"{minute}m", ()) for alert in ALERTS if alert != but for minute in minutes]
 
 

@@ -143,8 +143,21 @@ def test_the_generated_tests_of_twenty_gateways_pass(promtools: list[tuple[str, 
 # ---- Nothing is left out ---------------------------------------------------------------------------------------------
 
 
-#: An alert and what tells its rules apart: a threshold of a budget, or a gateway that is not scraped.
+#: An alert and what tells its rules apart: a threshold of a budget, a gateway, or how bad it is.
 Told = tuple[str, ...]
+OF_A_GATEWAY = {
+    "LLMGatewayNotScraped",
+    "LLMGatewayTargetDown",
+    "LLMGatewayScrapedTwice",
+    "LLMGatewayVersionDiffers",
+    "LLMTokenSumsMissing",
+    "LLMTokenCountersFrozen",
+    "LLMRequestsWithoutUsage",
+    "LLMCatalogLookupsNotExact",
+}
+TOLD_BY = dict.fromkeys(OF_A_GATEWAY, ("gateway", "severity")) | {
+    "LLMBudgetThresholdReached": ("budget", "threshold"),
+}
 
 
 def read(name: str, file: str) -> Any:
@@ -152,8 +165,7 @@ def read(name: str, file: str) -> Any:
 
 
 def told(alert: str, labels: dict[str, str]) -> Told:
-    own = {"LLMBudgetThresholdReached": ("budget", "threshold"), "LLMGatewayNotScraped": ("gateway",)}
-    return (alert, *(labels[label].replace('{{ "{{" }}', "{{") for label in own.get(alert, ())))
+    return (alert, *(labels[label].replace('{{ "{{" }}', "{{") for label in TOLD_BY.get(alert, ())))
 
 
 def alert_rules(name: str) -> set[Told]:
@@ -173,6 +185,9 @@ def expected_alerts(name: str) -> tuple[set[Told], set[Told]]:
     return fired, silent
 
 
+#: promtool's clock begins in 1970, and the calendar ends in 2038: tests/test_horizon.py goes there.
+UNREACHED = ("LLMCalendarEnds",)
+
 #: Of these no budget can be tried: nothing costs, or nothing but input does, and budgets are tried with output.
 UNTRIED = ("free models alone, and a budget that they never touch", "output that costs nothing")
 
@@ -180,6 +195,7 @@ UNTRIED = ("free models alone, and a budget that they never touch", "output that
 @pytest.mark.parametrize("name", SPECS)
 def test_every_alert_is_seen_silent_and_firing(name: str) -> None:
     untried = {alert for alert in alert_rules(name) if name in UNTRIED and alert[0] == "LLMBudgetThresholdReached"}
+    untried |= {alert for alert in alert_rules(name) if alert[0] in UNREACHED}
     assert expected_alerts(name) == (alert_rules(name) - untried, alert_rules(name) - untried)
 
 

@@ -28,9 +28,9 @@ def differs(tag: str, pods: int, stated: str = "1.5", **labels: str) -> dict[str
             "An AI gateway runs another version than the spec says, so its tokens may be billed wrongly."
         ),
         "annotation:description": (
-            f"{pods} pods of gateway ai/gw have run agentgateway {tag} for 1h, but the spec says version {stated}. What "
-            "the gateway counts as input tokens depends on its version, so cached tokens may be billed twice or at the "
-            "wrong price. Set the gateway's version in the spec to what its pods run and generate again."
+            f"{pods} pods of gateway ai/gw have run agentgateway {tag} for 1h, but the spec says version {stated}. "
+            "What the gateway counts as input tokens depends on its version, so cached tokens may be billed twice or "
+            "at the wrong price. Set the gateway's version in the spec to what its pods run and generate again."
         ),
     }
 
