@@ -202,7 +202,7 @@ class _Wrong:
         return {**model, names.STATUS: _MISSING}
 
     def _target(self, pod: str) -> dict[str, str]:
-        where = {names.NAMESPACE: self.gateway.namespace, names.POD: pod}
+        where = {names.NAMESPACE: self.gateway.namespace, names.POD: f"{self.gateway.name}-{pod}"}
         return {**traffic.target(self.gateway, pod), **where, **traffic.kept_labels(self.spec)}
 
     def _labels(self, series: Mapping[str, str], *labels: str) -> dict[str, str]:
