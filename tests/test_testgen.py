@@ -261,6 +261,16 @@ MUTANTS = {
     "an alert that waits too short": ('"for": "10m"', '"for": "9m"'),
     "an alert that waits too long": ('"for": "10m"', '"for": "11m"'),
     "a gateway called present": ("absent(up{job='monitoring/ai-gw'}", "absent(up"),
+    "a pod down that waits too short": ('"for": "15m"', '"for": "14m"'),
+    "a version that may differ": ("1\\\\\\\\.4([.+-]", ".*([.+-]"),
+    "targets counted once": ("by (namespace, pod)", "by (namespace, pod, endpoint)"),
+    "another job taken for ours": ("job!='monitoring/ai-gw'", "job!='tollbook-test-job'"),
+    "sums that are not missed": ("agentgateway_cost_catalog_lookups_total", "agentgateway_cost_usd_total"),
+    "requests that are not counted": ("server_request_duration_count", "server_request_duration_sum"),
+    "usage that is taken for granted": ("* 0.1)", "* 1.1)"),
+    "a share that is tolerated": (") > 5)", ") > 100)"),
+    "prices that nobody misses": ("offset 1ms) or vector(0)) < ", "offset 1ms) or vector(0)) < -"),
+    "rules of others": ("rule_group=~'.*;tollbook", "rule_group=~'.*;toolbook"),
     "an alert on many tokens only": ("[59m59s999ms])) > 0", "[59m59s999ms])) > 100000"),
 }
 
