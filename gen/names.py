@@ -52,6 +52,8 @@ TAG = "tag"
 STATUS = "status"
 #: Which row of the table of versions a token was counted by.
 SEMANTICS = "token_semantics"
+POD = "pod"
+RULE_GROUP = "rule_group"
 
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -67,6 +69,9 @@ CACHE_TYPES = (CACHE_READ, CACHE_WRITE)
 PROMPT_TYPES = (INPUT, CACHE_READ, CACHE_WRITE)
 #: Not of tokens but of dollars alone: what requests with a long context cost above the base price.
 LONG_CONTEXT = "long_context"
+
+# ---- What came of a look-up in the gateway's catalog, as agentgateway writes it ---------------------------
+EXACT, NO_CATALOG = "Exact", "NoCatalog"
 
 #: An attribution label's value under which those beyond its limit are summed.
 OTHER = "other"

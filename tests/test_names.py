@@ -102,7 +102,22 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
     labels = {label for rule in found for label in rule.labels}
     assert {label for label in labels if not re.fullmatch(r"[a-z][a-z0-9_]*", label)} == set()
     alerts = {rule.alert for rule in found if isinstance(rule, Alert)}
-    assert alerts == {"LLMBudgetThresholdReached", "LLMTokensUnpriced", "LLMGatewayNotScraped"}
+    assert alerts == {
+        "LLMBudgetThresholdReached",
+        "LLMCatalogLookupsNotExact",
+        "LLMCostRulesFailing",
+        "LLMCostRulesMissed",
+        "LLMGatewayNotScraped",
+        "LLMGatewayScrapedTwice",
+        "LLMGatewayTargetDown",
+        "LLMGatewayVersionDiffers",
+        "LLMPricesNotRecorded",
+        "LLMRequestsWithoutUsage",
+        "LLMTokenCountersFrozen",
+        "LLMTokenSumsMissing",
+        "LLMTokensUnpriced",
+        "LLMUnpricedShareHigh",
+    }
 
 
 def test_every_name_stands_for_one_thing() -> None:
