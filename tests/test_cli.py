@@ -44,7 +44,7 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n4 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n5 files, 1 changed\n"
     assert tollbook("generate", "--promtool", content).stdout == "5 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
