@@ -53,7 +53,7 @@ CONTRACT = {
     "agentgateway:budget_usd:increase3h": ('budget="all"', 1),
     "agentgateway:budget_usd:increase1d": ('budget="all"', 1),
     # Five minutes are known, and 23 h 56 min are left of the day.
-    "agentgateway:budget_usd:forecast": ('budget="all"', 1 + 86_160 / 300),
+    "agentgateway:budget_usd:forecast": ('budget="all"', 1 + 1 / 300 * 86_160),
     "agentgateway:period:remaining_seconds": ('period="day"', 86_160),
     "agentgateway:ledger:seconds1d": ('gateway="ai/gw"', 300),
 }
