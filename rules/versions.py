@@ -1,4 +1,4 @@
-"""Pods of another version than the spec says: its own holds for pods that tell none, and decides which counters count."""
+"""Pods of another version than the spec says, which holds for those that tell none and decides what is read at all."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _differs(spec: Spec, gateway: Gateway) -> Alert:
             "description": (
                 f"{value(decimals=0)} pods of gateway {gateway.id} have run agentgateway {label(names.TAG)} for "
                 f"{DIFFERS_FOR}, but the spec says version {version}. These pods are counted as their own version "
-                "means it, but those that tell no version as the spec says, and the gateway's own dollars are read only "
-                "where it says 1.4 or later. Set the gateway's version in the spec to what its pods run and generate "
-                "again."
+                "means it, but those that tell no version as the spec says, and the gateway's own dollars are read "
+                "only where it says 1.4 or later. Set the gateway's version in the spec to what its pods run and "
+                "generate again."
             ),
         },
     )

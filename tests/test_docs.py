@@ -62,7 +62,8 @@ def test_every_record_is_told_with_its_labels() -> None:
     }
     told = {record for row in rows("record") for record in codes(row[0])}
     assert told <= recorded
-    inner = {"metered", "billable", "calendar", "gateway_cost", "cost_usd_of_day"}  # steps on the way, told nowhere
+    # Steps on the way, told nowhere.
+    inner = {"metered", "billable", "calendar", "gateway_cost", "cost_usd_of_day", "metered_usd"}
     assert {record for record in recorded - told if not any(word in record for word in inner)} == set()
 
 
@@ -77,6 +78,7 @@ def test_every_output_and_command_is_told() -> None:
         names.MONITORING_FILE,
         names.DASHBOARD_FILE,
         names.RULES_FILE,
+        names.INHIBIT_RULES_FILE,
         names.RULES_TEST_FILE,
     }
     assert [codes(row[0])[0] for row in rows("command")] == [f"tollbook {command}" for command in cli.commands]

@@ -47,6 +47,15 @@ CONTRACT = {
     "agentgateway:cost_usd:month_to_date": (f"{MODEL},{SPENDER}", 1),
     "agentgateway:budget_usd:limit": ('budget="all"', 50),
     "agentgateway:budget_usd:spent": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase5m": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase15m": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase30m": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase3h": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase1d": ('budget="all"', 1),
+    # Five minutes are known, and 23 h 56 min are left of the day.
+    "agentgateway:budget_usd:forecast": ('budget="all"', 1 + 1 / 300 * 86_160),
+    "agentgateway:period:remaining_seconds": ('period="day"', 86_160),
+    "agentgateway:ledger:seconds1d": ('gateway="ai/gw"', 300),
 }
 
 
@@ -103,7 +112,8 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
     assert {label for label in labels if not re.fullmatch(r"[a-z][a-z0-9_]*", label)} == set()
     alerts = {rule.alert for rule in found if isinstance(rule, Alert)}
     assert alerts == {
-        "LLMBudgetThresholdReached",
+        *("LLMBudgetThresholdReached", "LLMBudgetForecastOverLimit", "LLMBudgetBurn"),
+        *("LLMCostDisagreesWithGateway", "LLMSpendUnattributed", "LLMAttributionOverLimit"),
         "LLMCatalogLookupsNotExact",
         "LLMCostRulesFailing",
         "LLMCostRulesMissed",
