@@ -43,8 +43,12 @@ JOB, INSTANCE, NAMESPACE = "job", "instance", "namespace"
 SEVERITY = "severity"
 THRESHOLD = "threshold"
 PERIOD = "period"
+#: Which attribution label an alert is about.
+ATTRIBUTION = "attribution"
 TAG = "tag"
 STATUS = "status"
+#: Which row of the table of versions a token was counted by.
+SEMANTICS = "token_semantics"
 
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -89,7 +93,7 @@ BUDGET_SPENT = "agentgateway:budget_usd:spent"
 BUDGET_FORECAST = "agentgateway:budget_usd:forecast"
 PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 
-PRICE_LOW = "agentgateway:price_low_usd_per_mtok"
+TARGET_SEMANTICS = "agentgateway:target:token_semantics"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 REPORTED_1H = "agentgateway:reported_usd:increase1h"
@@ -99,6 +103,11 @@ RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
 def budget_increase(window: Duration) -> str:
     """What was spent of a budget within a window that slides."""
     return f"agentgateway:budget_usd:increase{window}"
+
+
+def metered_usd(step: Duration) -> str:
+    """What the gateway's own counters of dollars rose by in one step, under the models' names in the metrics."""
+    return f"agentgateway:metered_usd:increase{step}"
 
 
 def reported_usd(step: Duration) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from tollbook.gen.durations import Duration
 
@@ -147,6 +146,11 @@ def subquery(function: str, inner: Expr, window: Duration, resolution: Duration)
     return Expr(f"{function}({inner.operand}[{window}:{resolution}])")
 
 
+def labelled(expr: Expr, label: str, value: str) -> Expr:
+    """With this label set to this value, whatever it was."""
+    return label_replace(expr, label, value.replace("$", "$$"))
+
+
 def label_replace(expr: Expr, target: str, replacement: str, source: str = "", regex: str = "") -> Expr:
     return call("label_replace", expr, quote(target), quote(replacement), quote(source), quote(regex))
 
@@ -233,6 +237,17 @@ def either(*alternatives: Expr) -> Expr:
     return Expr(text, compound=len(alternatives) > 1)
 
 
+def either_on(on: Sequence[str], *alternatives: Expr) -> Expr:
+    """As `either`, but an alternative counts only where none before it has a sample with the same values of `on`."""
+    text = f" or on ({', '.join(on)}) ".join(alternative.operand for alternative in alternatives)
+    return Expr(text, compound=len(alternatives) > 1)
+
+
+def smaller(left: Expr, right: Expr) -> Expr:
+    """Sample by sample the smaller of the two, where both have one."""
+    return either(binary(left, "<", right), both(right, left))
+
+
 def both(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
     return binary(left, "and", right, on)
 
@@ -249,7 +264,7 @@ def negative(expr: Expr) -> Expr:
     return Expr(f"-{expr.operand}", compound=True)
 
 
-# ---- Reading and layout ----------------------------------------------------------------------------------
+# ---- Layout ----------------------------------------------------------------------------------
 
 
 def layout(expr: Expr | str) -> str:
@@ -266,29 +281,3 @@ def layout(expr: Expr | str) -> str:
 def commented(note: str, text: str) -> str:
     """The expression under a comment of one line; Prometheus drops comments when it loads a rule."""
     return f"# {note}\n{text}" if note else text
-
-
-def problem_in(text: str) -> str:
-    """What keeps the text from being PromQL; empty where nothing does."""
-    import promql_parser
-
-    try:
-        promql_parser.parse(text)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def metrics_of(text: str) -> set[str]:
-    """The names of all metrics that the expression reads."""
-    import promql_parser
-
-    found: set[str] = set()
-
-    def visit(node: Any) -> bool:
-        if isinstance(node, promql_parser.VectorSelector) and node.name:
-            found.add(node.name)
-        return True
-
-    promql_parser.walk(promql_parser.parse(text), visit)
-    return found

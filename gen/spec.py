@@ -111,6 +111,11 @@ class Model:
         """Every name under which the metrics may show this model, the canonical one first."""
         return (self.name, *self.aliases)
 
+    @property
+    def has_tiers(self) -> bool:
+        """Whether long contexts cost more, at some time."""
+        return any(price.tiers for price in self.prices)
+
 
 @dataclass(frozen=True)
 class Attribution:

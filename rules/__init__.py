@@ -10,14 +10,31 @@ from tollbook.gen import names
 from tollbook.gen.annotations import literal
 from tollbook.gen.model import Alert, Rule, RuleGroup
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules import budgets, calendar, cost, coverage, ledger, prices, tokens, totals
+from tollbook.rules import (
+    attribution,
+    budgets,
+    calendar,
+    cost,
+    coverage,
+    figures,
+    ledger,
+    prices,
+    reconciliation,
+    reported,
+    tiers,
+    tokens,
+    totals,
+)
 
 #: Each gives the rules of one gateway. They run in this order, at one instant, in the gateway's own group.
-GATEWAY_FAMILIES = (ledger.rules, tokens.rules, cost.rules, calendar.rules)
+GATEWAY_FAMILIES = (
+    *(ledger.rules, tokens.rules, cost.rules, reported.rules, tiers.rules),
+    *(figures.rules, reconciliation.rules, calendar.rules),
+)
 
 #: Each has groups of its own (`build`). They run at other instants than the gateways', so they read these over ranges.
 BEFORE_GATEWAYS: tuple[ModuleType, ...] = (prices,)
-AFTER_GATEWAYS: tuple[ModuleType, ...] = (totals, budgets, coverage)
+AFTER_GATEWAYS: tuple[ModuleType, ...] = (totals, budgets, reconciliation, attribution, coverage)
 
 
 #: An object holds a group whole, so those after the gateways, whose rules do not add up across evaluations and may

@@ -8,7 +8,7 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import Expr, binary, call, scalar, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules.ledger import scraped
+from tollbook.rules.scrapes import scraped
 
 #: Long enough to see a model that is used rarely, short enough that the alert ends soon after the price was added.
 UNPRICED_WITHIN = Duration.parse("1h")

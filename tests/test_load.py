@@ -207,7 +207,7 @@ def test_a_tier_overlays_what_the_price_states_before_caches_default_to_input() 
     base = gemini.prices[0].rates
     assert base == Rates(Decimal("1.25"), Decimal(10), Decimal("0.125"), cache_write=Decimal("1.25"))
     assert long == Tier(200_000, Rates(Decimal("2.5"), Decimal(15), Decimal("0.125"), cache_write=Decimal("2.5")))
-    assert longer.rates == Rates(Decimal("1.25"), Decimal(10), Decimal("0.000001"), Decimal(3))
+    assert longer.rates == Rates(Decimal("1.25"), Decimal(10), Decimal("0.125001"), Decimal(3))
 
 
 def test_a_free_model_has_one_price_of_zero() -> None:

@@ -16,13 +16,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from promtool_cases import Case, Samples, failures, rule_file_of, unmet
+from promtool_cases import Case, Samples, failures, money_rules, unmet
 from spec_builders import notation, spec_of
 
-from tollbook.gen.model import Rule
 from tollbook.gen.oracle import Cell, Request, dollars, exported, model_of, shown_model
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules import cost, ledger, prices, tokens
 
 # ---- By hand ---------------------------------------------------------------------------------------------------------
 
@@ -252,17 +250,6 @@ def values(by_slot: Mapping[int, int], restart: int) -> Iterator[str]:
         yield "_" if total is None else str(total)
 
 
-def rules_of(spec: Spec) -> str:
-    def all_rules() -> Iterator[Rule]:
-        for group in prices.build(spec):
-            yield from group.rules
-        for one in spec.gateways:
-            for family in (ledger, tokens, cost):
-                yield from family.rules(spec, one)
-
-    return rule_file_of(all_rules())
-
-
 def case_of(name: str, scenario: Scenario, rules: str = "") -> Case:
     spec = spec_of(scenario.text)
     by = "gateway, gen_ai_system, model, gen_ai_token_type, team"
@@ -270,7 +257,7 @@ def case_of(name: str, scenario: Scenario, rules: str = "") -> Case:
     billed = f"round(sum by ({by}) (sum_over_time(agentgateway:cost_usd:increase1m[1h])) * 1000000000) > 0"
     series = {notation("up", **target(one, pod)): f"1x{SLOTS + 10}" for one in spec.gateways for pod in (0, 1)}
     samples = ((counted, "14m", tokens_by_cell(spec, scenario)), (billed, "14m", billionths_by_cell(spec, scenario)))
-    return Case(name, rules or rules_of(spec), series | scraped(scenario), samples)
+    return Case(name, rules or money_rules(spec), series | scraped(scenario), samples)
 
 
 def in_notation(cell: Cell) -> str:
@@ -334,7 +321,7 @@ def test_rules_that_count_a_little_otherwise_are_found_out(promtool: Path) -> No
     """A price too high by a millionth shows wherever a cent was spent."""
     wrong = {}
     for number, scenario in enumerate(drawn()):
-        right = rules_of(spec_of(scenario.text))
+        right = money_rules(spec_of(scenario.text))
         dearer = right.replace("1000000", "999999")
         assert dearer != right, "the rules no longer divide by a million"
         if max(billionths_by_cell(spec_of(scenario.text), scenario).values(), default=0) > 10**7:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from promtool_cases import NOTHING, Case, failures, rule_file_of
 
-from tollbook.gen import promql
+from tollbook.gen import promql, promql_reading
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import Expr, binary, both, either, layout, negative, scalar, series, unless, vector
@@ -330,13 +330,13 @@ def test_what_was_just_recorded_is_of_this_very_instant(promtool: Path) -> None:
 
 def test_metrics_are_found_wherever_they_stand() -> None:
     text = 'sum by (a) (b{c="d"} * on (e) group_left (f) max_over_time((g - h)[1h:5m])) or vector(time()) unless k'
-    assert promql.metrics_of(f"{text} offset 5m") == {"b", "g", "h", "k"}
-    assert promql.metrics_of("vector(1)") == set()
+    assert promql_reading.metrics_of(f"{text} offset 5m") == {"b", "g", "h", "k"}
+    assert promql_reading.metrics_of("vector(1)") == set()
 
 
 def test_what_is_no_promql_is_told() -> None:
-    assert promql.problem_in("sum(a)") == ""
-    assert promql.problem_in("sum(a") != ""
+    assert promql_reading.problem_in("sum(a)") == ""
+    assert promql_reading.problem_in("sum(a") != ""
     with pytest.raises(ValueError, match=r"\S"):
         layout("sum(1)")
 
