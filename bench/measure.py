@@ -16,7 +16,7 @@ from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import metrics_of
+from tollbook.gen.promql_reading import metrics_of
 from tollbook.gen.promtool import Promtool
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec

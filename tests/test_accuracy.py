@@ -79,7 +79,7 @@ def named(story: Story) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("story", [story for story in STORIES if story is not upgraded], ids=named)
+@pytest.mark.parametrize("story", STORIES, ids=named)
 def test_the_total_is_short_by_little_and_never_too_high(story: Story, bills: Callable[[Story], Bill]) -> None:
     bill = bills(story)
     for outcome in (bill.metered, bill.billable, *([bill.dollars] if story is not repriced else [])):
@@ -131,11 +131,8 @@ def dollars_with_new_prices_from(second: int) -> dict[Cell, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="the spec's version decides what `input` means, and not each pod's own")
 def test_an_upgrade_neither_bills_cached_tokens_twice_nor_forgets_them(bills: Callable[[Story], Bill]) -> None:
     bill = bills(upgraded)
-    for outcome in (bill.metered, bill.billable, bill.dollars):
-        assert -SHORT_BY_AT_MOST <= outcome.total <= DUST
     assert {cell: error for cell, error in bill.billable.cells.items() if error > DUST or error < -0.01} == {}
 
 
