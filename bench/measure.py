@@ -71,18 +71,18 @@ class Bill:
     dollars: Outcome
 
 
-def groups_for(spec: Spec, records: Iterable[str]) -> list[dict[str, Any]]:
-    """As generated, without the rules that these records do not need."""
+def groups_for(spec: Spec, wanted: Iterable[str], given: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """As generated, without the rules that these records and alerts do not need, if some records are given."""
     groups = rules.build(spec)
     reads: dict[str, set[str]] = defaultdict(set)
-    for rule in (rule for group in groups for rule in group.rules if isinstance(rule, Recording)):
-        reads[rule.record] |= metrics_of(str(rule.expr))
-    needed, waiting = set[str](), set(records)
+    for rule in (rule for group in groups for rule in group.rules):
+        reads[rule.record if isinstance(rule, Recording) else rule.alert] |= metrics_of(str(rule.expr))
+    needed, waiting = set[str](), set(wanted)
     while waiting:
         needed |= waiting
-        waiting = set[str]().union(*(reads[record] for record in waiting)) & reads.keys() - needed
+        waiting = set[str]().union(*(reads[name] for name in waiting)) & reads.keys() - needed - {*given}
     kept = (
-        {**group, "rules": [rule for rule in group["rules"] if rule.get("record") in needed]}
+        {**group, "rules": [rule for rule in group["rules"] if (rule.get("record") or rule["alert"]) in needed]}
         for group in rule_groups(groups)
     )
     return [group for group in kept if group["rules"]]
