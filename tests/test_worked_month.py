@@ -2,7 +2,7 @@
 promtool and the oracle must come to what it says.
 
 All steps of a month are too many for promtool. So it is proved in two parts that meet at the dollars of an hour: days
-of every kind from the counters to these dollars, step by step, and from there the whole month to its alerts, by the hour.
+of every kind from the counters to these dollars, step by step, and from there on the whole month to its alerts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -147,9 +148,22 @@ def test_what_the_page_says_of_the_counters() -> None:
         "front": tokens("10.4"),
         "batch": tokens("1"),
     }
-    assert "2 + 8 + 0.4 = 10.4 million tokens of input" in PAGE
     [too_much] = re.findall(r"22 days . 8\.4 . 1\.00 = ([\d.]+) USD", PAGE)
     assert Decimal(too_much) == 22 * (Decimal("10.4") - 2) * MODELS["claude-haiku-4-5"].prices[0].rates.input
+
+
+def test_the_arithmetic_of_the_text_is_right() -> None:
+    equations = re.findall(r"((?:[\d.]+ (?:days )?[+\u00d7] )+[\d.]+) = ([\d.]+)", PAGE)
+    assert len(equations) >= 5
+    for left, right in equations:
+        products = [map(Decimal, re.findall(r"[\d.]+", product)) for product in left.split("+")]
+        assert sum(map(prod, products)) == Decimal(right), left
+
+
+def test_the_days_of_the_text_cost_what_it_says() -> None:
+    assert f"= {total(15, 15):.2f} USD until the 15th, and {total(16, 16):.2f} from the 16th" in PAGE
+    assert f"together {total(ARCHIVE_DAY, ARCHIVE_DAY):.2f}" in PAGE
+    assert f"= {11 * (total(15, 15) - total(16, 16)):.2f} USD off an invoice" in PAGE
 
 
 def test_the_month_has_the_days_of_promtools_first_month() -> None:
