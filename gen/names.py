@@ -39,9 +39,12 @@ TOKEN_TYPE = "gen_ai_token_type"
 MODEL = "model"
 BUDGET = "budget"
 DAY, WEEK, MONTH = "day", "week", "month"
+CLUSTER, PROMETHEUS = "cluster", "prometheus"
+ALERTNAME = "alertname"
 JOB, INSTANCE, NAMESPACE = "job", "instance", "namespace"
 SEVERITY = "severity"
 THRESHOLD = "threshold"
+BURN = "burn"
 PERIOD = "period"
 #: Which attribution label an alert is about.
 ATTRIBUTION = "attribution"
@@ -103,6 +106,11 @@ RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
 def budget_increase(window: Duration) -> str:
     """What was spent of a budget within a window that slides."""
     return f"agentgateway:budget_usd:increase{window}"
+
+
+def ledger_seconds(window: Duration) -> str:
+    """For how much of a sliding window the ledger of a gateway was kept."""
+    return f"agentgateway:ledger:seconds{window}"
 
 
 def metered_usd(step: Duration) -> str:
@@ -179,6 +187,18 @@ ALERT_RULES_FAILING = "LLMCostRulesFailing"
 ALERT_RULES_MISSED = "LLMCostRulesMissed"
 ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
 
+#: Alerts about what is scraped of one gateway: while none of its pods is, they say nothing new. Those about tokens that
+#: were counted (without a price, without an owner) stay true and stay.
+ALERTS_ON_SCRAPED_GATEWAY = (
+    ALERT_TARGET_DOWN,
+    ALERT_VERSION,
+    ALERT_SUMS_MISSING,
+    ALERT_COUNTERS_FROZEN,
+    ALERT_NO_USAGE,
+    ALERT_CATALOG,
+    ALERT_RECONCILIATION,
+)
+
 #: Where the runbooks are published unless the spec says otherwise.
 RUNBOOKS = "https://github.com/tollbook/tollbook/blob/main/docs/runbooks"
 
@@ -190,3 +210,4 @@ MONITORING_FILE = "monitoring.yaml"
 DASHBOARD_FILE = "grafana-dashboard.json"
 RULES_FILE = "rules.yaml"
 RULES_TEST_FILE = "rules-test.yaml"
+INHIBIT_RULES_FILE = "inhibit-rules.yaml"

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tollbook.gen import names, testgen_alerts, testgen_counting, testgen_prices
+from tollbook.gen import (
+    names,
+    testgen_alerts,
+    testgen_budgets,
+    testgen_counting,
+    testgen_dollars,
+    testgen_pace,
+    testgen_prices,
+    testgen_semantics,
+)
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.spec import Spec
 
@@ -15,7 +24,11 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> dict[str, Any]:
     cases = (
         *testgen_prices.cases(spec),
         *testgen_counting.cases(spec),
+        *testgen_semantics.cases(spec),
+        *testgen_dollars.cases(spec, alerts),
         *testgen_alerts.cases(spec, alerts),
+        *testgen_budgets.cases(spec, alerts),
+        *testgen_pace.cases(spec, alerts),
     )
     return {
         "rule_files": [names.RULES_FILE],

@@ -18,6 +18,7 @@ from tollbook.rules import (
     coverage,
     figures,
     ledger,
+    pace,
     prices,
     reconciliation,
     reported,
@@ -34,7 +35,7 @@ GATEWAY_FAMILIES = (
 
 #: Each has groups of its own (`build`). They run at other instants than the gateways', so they read these over ranges.
 BEFORE_GATEWAYS: tuple[ModuleType, ...] = (prices,)
-AFTER_GATEWAYS: tuple[ModuleType, ...] = (totals, budgets, reconciliation, attribution, coverage)
+AFTER_GATEWAYS: tuple[ModuleType, ...] = (totals, budgets, pace, reconciliation, attribution, coverage)
 
 
 #: An object holds a group whole, so those after the gateways, whose rules do not add up across evaluations and may

@@ -29,12 +29,18 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
             labels,
             "One series a gateway, for windows over the whole fleet; zero while it is watched and idle.",
         ),
-        Recording(names.COST_BY_GATEWAY, sum_of_steps(fleet, HOUR), labels),
+        Recording(names.COST_BY_GATEWAY, sum_of_steps(fleet, HOUR), labels, "Dollars of the last hour."),
         Recording(
-            names.INPUT_TOKENS_BY_GATEWAY, _total_while_watched(spec, gateway, sum_of_steps(prompt, RECENT)), labels
+            names.INPUT_TOKENS_BY_GATEWAY,
+            _total_while_watched(spec, gateway, sum_of_steps(prompt, RECENT)),
+            labels,
+            "Prompt tokens of the last five minutes, cached ones included.",
         ),
         Recording(
-            names.OUTPUT_TOKENS_BY_GATEWAY, _total_while_watched(spec, gateway, sum_of_steps(output, RECENT)), labels
+            names.OUTPUT_TOKENS_BY_GATEWAY,
+            _total_while_watched(spec, gateway, sum_of_steps(output, RECENT)),
+            labels,
+            "Output tokens of the last five minutes.",
         ),
     )
 

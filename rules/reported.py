@@ -34,7 +34,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
             labels,
             "The gateway's own dollars, at the prices of its own catalog, under the models' names.",
         ),
-        Recording(names.REPORTED_1H, sum_of_steps(reported, HOUR), labels),
+        Recording(names.REPORTED_1H, sum_of_steps(reported, HOUR), labels, "The same, of the last hour."),
     )
 
 

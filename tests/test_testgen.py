@@ -92,6 +92,38 @@ SPECS = {
         attribution: [{label: team, expression: apiKey.team}]
         budgets: [{name: 'the "best" \\ {{ budget }}', usd: 5, period: day, match: {team: 'r&d "x"'}}]
     """,
+    "long contexts": """
+        gateways: [{name: old, namespace: ai, version: "1.3"}, {name: gw, namespace: ai}]
+        models:
+          - provider: openai
+            name: gpt
+            prices: [{input: 1, output: 10, tiers: [{context_over: 200000, input: 2, output: 15}]}]
+          - provider: anthropic
+            name: claude
+            aliases: [claude-2026]
+            prices:
+              - input: 3
+                output: 15
+                cache_read: 0.3
+                tiers: [{context_over: 1000, output: 20}, {context_over: 500000, input: 6, output: 22.5}]
+              - {from: 2026-03-01, input: 3, output: 15, cache_read: 0.3}
+        budgets: [{name: all, usd: 50, period: day}]
+    """,
+    "a provider of two names, and gateways that are told to count as before": """
+        gateways:
+          - {name: old, namespace: ai, version: "1.1"}
+          - {name: gw, namespace: ai, legacy_token_semantics: true}
+          - {name: new, namespace: ai}
+        models:
+          - {provider: azure.openai, name: gpt, prices: [{input: 1, output: 10, cache_read: 0.1}]}
+          - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3}]}
+        budgets: [{name: all, usd: 50, period: day, match: {provider: azure.openai}}]
+    """,
+    "few names": """
+        attribution:
+          - {label: team, expression: apiKey.team, limit: 1}
+          - {label: agent, expression: request.agent, limit: 3}
+    """,
     "budgets that overlap": """
         models:
           - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
@@ -143,7 +175,7 @@ def test_the_generated_tests_of_twenty_gateways_pass(promtools: list[tuple[str, 
 # ---- Nothing is left out ---------------------------------------------------------------------------------------------
 
 
-#: An alert and what tells its rules apart: a threshold of a budget, or a gateway that is not scraped.
+#: An alert and what tells its rules apart: a threshold or a pace of a budget, or a gateway that is not scraped.
 Told = tuple[str, ...]
 
 
@@ -152,7 +184,14 @@ def read(name: str, file: str) -> Any:
 
 
 def told(alert: str, labels: dict[str, str]) -> Told:
-    own = {"LLMBudgetThresholdReached": ("budget", "threshold"), "LLMGatewayNotScraped": ("gateway",)}
+    own = {
+        "LLMBudgetThresholdReached": ("budget", "threshold"),
+        "LLMBudgetForecastOverLimit": ("budget",),
+        "LLMBudgetBurn": ("budget", "burn"),
+        "LLMGatewayNotScraped": ("gateway",),
+        "LLMAttributionOverLimit": ("gateway", "attribution"),
+        "LLMSpendUnattributed": ("attribution",),
+    }
     return (alert, *(labels[label].replace('{{ "{{" }}', "{{") for label in own.get(alert, ())))
 
 
@@ -179,7 +218,7 @@ UNTRIED = ("free models alone, and a budget that they never touch", "output that
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_alert_is_seen_silent_and_firing(name: str) -> None:
-    untried = {alert for alert in alert_rules(name) if name in UNTRIED and alert[0] == "LLMBudgetThresholdReached"}
+    untried = {alert for alert in alert_rules(name) if name in UNTRIED and alert[0].startswith("LLMBudget")}
     assert expected_alerts(name) == (alert_rules(name) - untried, alert_rules(name) - untried)
 
 
