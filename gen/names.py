@@ -101,6 +101,7 @@ BUDGET_SPENT = "agentgateway:budget_usd:spent"
 BUDGET_FORECAST = "agentgateway:budget_usd:forecast"
 PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 
+MODEL_NAMES = "agentgateway:model:names"
 TARGET_SEMANTICS = "agentgateway:target:token_semantics"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"

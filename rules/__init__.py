@@ -19,6 +19,7 @@ from tollbook.rules import (
     figures,
     horizon,
     ledger,
+    naming,
     pace,
     prices,
     reconciliation,
@@ -34,7 +35,7 @@ from tollbook.rules import (
 
 #: Each gives the rules of one gateway. They run in this order, at one instant, in the gateway's own group.
 GATEWAY_FAMILIES = (
-    *(ledger.rules, tokens.rules, cost.rules, reported.rules, tiers.rules),
+    *(naming.rules, ledger.rules, tokens.rules, cost.rules, reported.rules, tiers.rules),
     *(figures.rules, reconciliation.rules, calendar.rules),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tollbook.gen import names
+from tollbook.gen.model import Recording
 from tollbook.gen.promql import (
     Expr,
     Selector,
@@ -13,45 +14,51 @@ from tollbook.gen.promql import (
     eq,
     none_of,
     one_of_each,
+    series,
     unless,
 )
-from tollbook.gen.spec import Spec
+from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules import prices
 
-Labels = tuple[str, ...]
+_BY_RESPONSE = (names.PROVIDER, names.RESPONSE_MODEL)
+_BY_REQUEST = (names.PROVIDER, names.REQUEST_MODEL)
 
 
-def named(spec: Spec, record: Selector, per: Labels) -> Expr:
-    """What was just recorded, with the label `model`: the model's name, or the metric's own where it has no price.
-    `per` is what a price depends on besides the name."""
+def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
+    """Read off the prices once a step, because what follows looks names up many times. Every name has a price of input,
+    and one model: while a model is renamed both have prices, and two would fail the rules that read them."""
+    priced = prices.known(spec, names.PRICE, _BY_RESPONSE, eq(names.TOKEN_TYPE, names.INPUT))
+    models = one_of_each(_BY_RESPONSE, aggregate("group", priced, (*_BY_RESPONSE, names.MODEL)))
+    note = "The model of every name that the metrics may show."
+    return (Recording(names.MODEL_NAMES, models, {names.GATEWAY: gateway.id}, note),)
+
+
+def named(gateway: Gateway, record: Selector) -> Expr:
+    """What was just recorded, with the label `model`: the model's name, or the metric's own where it has no price."""
     used = record.just_recorded()
-    by_response, by_request = (*per, names.RESPONSE_MODEL), (*per, names.REQUEST_MODEL)
-    answered = binary(used, "*", _one_if_priced(spec, by_response), on=by_response, group_left=(names.MODEL,))
-    unlisted = unless(used, _prices(spec, by_response), on=by_response)
-    asked_for = binary(unlisted, "*", _one_if_priced(spec, by_request), on=by_request, group_left=(names.MODEL,))
+    answered = binary(used, "*", _responses(gateway), on=_BY_RESPONSE, group_left=(names.MODEL,))
+    unlisted = unless(used, _responses(gateway), on=_BY_RESPONSE)
+    asked_for = binary(unlisted, "*", _requests(gateway), on=_BY_REQUEST, group_left=(names.MODEL,))
     called = record.where(none_of(names.RESPONSE_MODEL, [names.UNKNOWN]))
     nameless = record.where(eq(names.RESPONSE_MODEL, names.UNKNOWN))
     return either(
         answered,
         asked_for,
-        copy_label(unpriced(spec, called, per), names.MODEL, names.RESPONSE_MODEL),
-        copy_label(unpriced(spec, nameless, per), names.MODEL, names.REQUEST_MODEL),
+        copy_label(unpriced(gateway, called), names.MODEL, names.RESPONSE_MODEL),
+        copy_label(unpriced(gateway, nameless), names.MODEL, names.REQUEST_MODEL),
     )
 
 
-def unpriced(spec: Spec, record: Selector, per: Labels) -> Expr:
+def unpriced(gateway: Gateway, record: Selector) -> Expr:
     """What was just recorded and has no price under either name."""
-    by_response, by_request = (*per, names.RESPONSE_MODEL), (*per, names.REQUEST_MODEL)
-    unlisted = unless(record.just_recorded(), _prices(spec, by_response), on=by_response)
-    return unless(unlisted, _prices(spec, by_request), on=by_request)
+    unlisted = unless(record.just_recorded(), _responses(gateway), on=_BY_RESPONSE)
+    return unless(unlisted, _requests(gateway), on=_BY_REQUEST)
 
 
-def _prices(spec: Spec, by: Labels) -> Expr:
-    """The price series, whose names are response models, under the label that is to be looked up."""
-    price = prices.known(spec, names.PRICE, (names.PROVIDER, names.RESPONSE_MODEL, names.TOKEN_TYPE))
-    return copy_label(price, names.REQUEST_MODEL, names.RESPONSE_MODEL) if names.REQUEST_MODEL in by else price
+def _responses(gateway: Gateway) -> Expr:
+    return series(names.MODEL_NAMES, eq(names.GATEWAY, gateway.id)).just_recorded()
 
 
-def _one_if_priced(spec: Spec, by: Labels) -> Expr:
-    """One model a name: while a model is renamed both have prices, and two would fail the whole rule."""
-    return one_of_each(by, aggregate("group", _prices(spec, by), (*by, names.MODEL)))
+def _requests(gateway: Gateway) -> Expr:
+    """The same names, to be looked up as those that were asked for."""
+    return copy_label(_responses(gateway), names.REQUEST_MODEL, names.RESPONSE_MODEL)

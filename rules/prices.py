@@ -11,6 +11,7 @@ from tollbook.gen import names
 from tollbook.gen.model import Recording, RuleGroup
 from tollbook.gen.promql import (
     Expr,
+    Matcher,
     binary,
     both,
     clock,
@@ -77,10 +78,10 @@ def _long_context(price: Price) -> Figure:
     return min((Decimal(tier.context_over) for tier in price.tiers), default=None)
 
 
-def known(spec: Spec, metric: str, key: tuple[str, ...]) -> Expr:
+def known(spec: Spec, metric: str, key: tuple[str, ...], *matchers: Matcher) -> Expr:
     """What these groups record of each key, and within the gap the last one of each that has none: back from an outage,
     Prometheus may run the gateways' groups before these, and what was used meanwhile is billed at once."""
-    recorded = series(metric)
+    recorded = series(metric, *matchers)
     last = over_time("last", recorded, spec.prometheus.gap)
     return either(recorded.now(), unless(last, recorded.now(), on=key))
 

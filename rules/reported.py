@@ -25,7 +25,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     increments = Increment(spec, counter, scraped(gateway, names.UP)).expr()
     metered = series(names.metered_usd(step), own)
     reported = series(names.reported_usd(step), own)
-    by_name = naming.named(spec, metered, (names.PROVIDER,))
+    by_name = naming.named(gateway, metered)
     return (
         Recording(metered.metric, shown.summed(spec, gateway, identity(spec), increments, counter), labels, NOTE),
         Recording(

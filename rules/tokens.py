@@ -26,9 +26,6 @@ from tollbook.rules.ledger import identity
 #: A label that lives inside one expression only: it keeps what is taken off `input` apart until both are summed.
 _TAKEN_FROM_INPUT = "taken_from_input"
 
-#: What a price of tokens depends on besides the model's name.
-_PER = (names.PROVIDER, names.TOKEN_TYPE)
-
 
 def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
@@ -45,7 +42,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         Recording(
             names.tokens(step),
             sum_by(
-                (names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels), naming.named(spec, billable, _PER)
+                (names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels), naming.named(gateway, billable)
             ),
             labels,
             "Under the model's name: found by the response model, else by the request model, else the metric's own.",
@@ -53,7 +50,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         Recording(
             names.unpriced_tokens(step),
             binary(
-                sum_by((*unpriced_by, *spec.prometheus.keep_labels), naming.unpriced(spec, billable, _PER)),
+                sum_by((*unpriced_by, *spec.prometheus.keep_labels), naming.unpriced(gateway, billable)),
                 ">",
                 scalar(0),
             ),
