@@ -14,6 +14,7 @@ from tollbook.gen.promql import (
     eq,
     label_replace,
     negative,
+    none_of,
     one_of,
     scalar,
     series,
@@ -31,7 +32,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
     metered = series(names.metered_tokens(step), eq(names.GATEWAY, gateway.id))
     billable = series(names.billable_tokens(step), eq(names.GATEWAY, gateway.id))
-    unpriced_by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
+    by_model = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels)
     return (
         Recording(
             billable.metric,
@@ -41,23 +42,23 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         ),
         Recording(
             names.tokens(step),
-            sum_by(
-                (names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels), naming.named(gateway, billable)
-            ),
+            sum_by(by_model, naming.named(gateway, billable)),
             labels,
             "Under the model's name: found by the response model, else by the request model, else the metric's own.",
         ),
         Recording(
             names.unpriced_tokens(step),
-            binary(
-                sum_by((*unpriced_by, *spec.prometheus.keep_labels), naming.unpriced(gateway, billable)),
-                ">",
-                scalar(0),
-            ),
+            _unpriced(spec, gateway, billable),
             labels,
-            "What has no price under either name.",
+            "What has no price: under neither name, or of a type that is not known here.",
         ),
     )
+
+
+def _unpriced(spec: Spec, gateway: Gateway, billable: Selector) -> Expr:
+    of_no_type = billable.where(none_of(names.TOKEN_TYPE, names.TOKEN_TYPES)).just_recorded()
+    by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE, *spec.prometheus.keep_labels)
+    return binary(sum_by(by, either(naming.unpriced(gateway, billable), of_no_type)), ">", scalar(0))
 
 
 def _each_once(metered: Selector) -> Expr:

@@ -118,6 +118,24 @@ def test_a_model_that_never_caches_is_billed_all_the_same(promtool: Path) -> Non
     assert failures(promtool, *cases) == {}
 
 
+def test_a_type_of_token_that_is_not_known_is_not_free_but_unpriced(promtool: Path) -> None:
+    """A later gateway may count what no price is stated for."""
+    labels = 'gen_ai_system="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt"'
+    case = Case(
+        "reasoning",
+        money_rules(spec_of()),
+        {up(): ALWAYS, counter("input"): "_x5 700x20", counter("reasoning"): "_x5 900x20"},
+        (
+            (
+                f"sum_over_time({UNPRICED}[1h])",
+                "9m",
+                {f'{{gateway="ai/gw",{labels},gen_ai_token_type="reasoning"}}': 900},
+            ),
+        ),
+    )
+    assert failures(promtool, case) == {}
+
+
 # ---- Under which name -----------------------------------------------------------------------------------------------
 
 NAMED = """
