@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from tollbook.gen import names
-from tollbook.gen.spec import Gateway, Model, Spec
+from tollbook.gen.spec import Gateway, Model, Price, Spec
+from tollbook.gen.timezones import zone
 
 MILLION = Decimal(1_000_000)
 
@@ -105,3 +107,29 @@ def dollars(spec: Spec, requests: Iterable[Request]) -> dict[Cell, Decimal]:
             cell = Cell(request.gateway.id, request.provider, model.name, token_type, labels)
             spent[cell] += Decimal(count) * by_type[token_type] / MILLION
     return dict(spent)
+
+
+# ---- Dates ---------------------------------------------------------------------------------------------------
+
+
+def price_at(model: Model, day: date) -> Price:
+    """The last price whose date has come; the first one holds before its date, too."""
+    begun = [price for price in model.prices[1:] if price.since and price.since <= day]
+    return begun[-1] if begun else model.prices[0]
+
+
+def usd_per_mtok_at(model: Model, day: date) -> dict[str, Decimal]:
+    """By token type."""
+    rates = price_at(model, day).rates
+    return {
+        names.INPUT: rates.input,
+        names.OUTPUT: rates.output,
+        names.CACHE_READ: rates.cache_read,
+        names.CACHE_WRITE: rates.cache_write,
+    }
+
+
+def day_until(unix_seconds: int, timezone: str) -> date:
+    """The local day to which what was used until this second belongs: at midnight sharp the one that ends."""
+    last_second = datetime.fromtimestamp(unix_seconds, UTC) - timedelta(seconds=1)
+    return last_second.astimezone(zone(timezone)).date()

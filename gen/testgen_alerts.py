@@ -9,7 +9,7 @@ from tollbook.gen import names, oracle, traffic
 from tollbook.gen.annotations import literal
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
-from tollbook.gen.oracle import MILLION, Cell, Request
+from tollbook.gen.oracle import MILLION, Request
 from tollbook.gen.promtest import Case, absent, constant, expect_alerts, values
 from tollbook.gen.spec import Budget, Model, Spec, Threshold
 from tollbook.gen.traffic import BORN, TOKENS
@@ -157,17 +157,12 @@ def _reached(spec: Spec, alerts: Sequence[Alert], spent: Request) -> list[tuple[
     usd = oracle.dollars(spec, [spent])
     firing = []
     for budget in spec.budgets:
-        amount = sum((dollars for cell, dollars in usd.items() if _counts(budget, cell)), Decimal())
+        amount = sum((dollars for cell, dollars in usd.items() if traffic.is_counted(budget, cell)), Decimal())
         for threshold in budget.thresholds:
             if amount >= _boundary(budget, threshold):
                 rule = _budget_rule(alerts, budget, f"{threshold.percent:f}")
                 firing.append((rule, {names.BUDGET: budget.name}, amount))
     return firing
-
-
-def _counts(budget: Budget, cell: Cell) -> bool:
-    known = {names.GATEWAY: cell.gateway, names.PROVIDER: cell.provider, names.MODEL: cell.model, **dict(cell.labels)}
-    return all(known[label] == value for label, value in budget.match.items())
 
 
 def _budget_rule(alerts: Iterable[Alert], budget: Budget, percent: str) -> Alert:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from tollbook.gen import names, oracle
 from tollbook.gen.durations import Duration
-from tollbook.gen.oracle import Request
+from tollbook.gen.oracle import Cell, Request
 from tollbook.gen.promtest import absent, constant, input_series, values
-from tollbook.gen.spec import Gateway, Model, Monitor, Spec
+from tollbook.gen.spec import Budget, Gateway, Model, Monitor, Spec
 
 #: The step at which the first request arrives: the earliest that is known to come after a scrape without it. promtool
 #: evaluates all rules at every step, so tests begin as early and end as soon as they can.
@@ -94,3 +94,14 @@ def request_of(spec: Spec, gateway: Gateway, model: Model, name: str, **tokens: 
 
 def kept_labels(spec: Spec) -> dict[str, str]:
     return {label: value for label, value in spend_labels(spec).items() if label in spec.prometheus.keep_labels}
+
+
+def labels_of(cell: Cell) -> dict[str, str]:
+    """As in the ledger."""
+    own = {names.GATEWAY: cell.gateway, names.PROVIDER: cell.provider, names.MODEL: cell.model}
+    return {**own, names.TOKEN_TYPE: cell.token_type, **dict(cell.labels)}
+
+
+def is_counted(budget: Budget, cell: Cell) -> bool:
+    known = labels_of(cell)
+    return all(known[label] == value for label, value in budget.match.items())

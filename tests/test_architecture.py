@@ -27,7 +27,8 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_counting testgen_prices",
+        "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_calendar "
+        "testgen_counting testgen_dates testgen_prices",
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),
