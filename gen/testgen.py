@@ -12,6 +12,7 @@ from tollbook.gen import (
     testgen_counting,
     testgen_dates,
     testgen_prices,
+    testgen_windows,
 )
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promtest import CaseFile
@@ -30,6 +31,7 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     )
     yield CaseFile(names.RULES_TEST_FILE, "What the rules must answer", spec.prometheus.step, cases)
     yield from testgen_calendar.files(spec)
+    yield from testgen_windows.files(spec, alerts)
     yield from testgen_dates.files(spec)
 
 

@@ -95,7 +95,7 @@ def _labels(day: date) -> dict[str, str]:
 
 
 def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
-    cells = _cells(spec)
+    cells = traffic.cells(spec, (names.INPUT, names.OUTPUT))
     today = _labels(clock.day(clock.steps))
     calendar = [({"__name__": names.CALENDAR, names.GATEWAY: gw.id, **today}, 1) for gw in spec.gateways]
     samples = [expect(series(names.CALENDAR).now(), clock.end, calendar)]
@@ -113,24 +113,6 @@ def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
     return CaseFile(names.rules_test_file(moment), what, clock.step, cases)
 
 
-def _cells(spec: Spec) -> list[Cell]:
-    """Two token types of every gateway, and of every budget something that it counts."""
-    model = spec.models[0]
-    everywhere = [{names.GATEWAY: gateway.id} for gateway in spec.gateways]
-    cells = [
-        Cell(
-            gateway=match.get(names.GATEWAY, spec.gateways[0].id),
-            provider=match.get(names.PROVIDER, model.provider),
-            model=match.get(names.MODEL, model.name),
-            token_type=token_type,
-            labels=tuple((label, match.get(label, value)) for label, value in traffic.spend_labels(spec).items()),
-        )
-        for match in (*everywhere, *(budget.match for budget in spec.budgets))
-        for token_type in (names.INPUT, names.OUTPUT)
-    ]
-    return list(dict.fromkeys(cells))
-
-
 def _to_date(clock: _Clock, cells: Sequence[Cell], period: Period) -> dict[str, Any]:
     usd = clock.usd_of(period)
     return _figure(period, clock, [(labels, share * usd) for labels, share in _shares(cells).items()])
@@ -140,8 +122,7 @@ def _shares(cells: Sequence[Cell]) -> dict[_Labels, int]:
     """What is spent at once under the labels of a period: token types add up."""
     shares: dict[_Labels, int] = defaultdict(int)
     for number, cell in enumerate(cells, start=1):
-        labels = {label: value for label, value in traffic.labels_of(cell).items() if label != names.TOKEN_TYPE}
-        shares[tuple(labels.items())] += number
+        shares[tuple(traffic.without_type(cell).items())] += number
     return shares
 
 
@@ -156,7 +137,7 @@ def _first_day(spec: Spec, clock: _Clock) -> Case:
     as it was recorded, because steps so short would be many."""
     midnight = Duration(max(-clock.offset, 0) * 1000)
     first, today = _labels(_local(midnight + _READ_EVERY, clock.offset)), _labels(clock.day(clock.steps))
-    owners = list(_shares(_cells(spec)))
+    owners = list(_shares(traffic.cells(spec, (names.OUTPUT,))))
     seen = values(absent(midnight.milliseconds // _READ_EVERY.milliseconds + 1), "1")
     expected = [
         _figure(period, clock, [(labels, 1) for labels in owners] if first[period] == today[period] else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tollbook.gen import names, oracle
 from tollbook.gen.durations import Duration
@@ -105,3 +105,26 @@ def labels_of(cell: Cell) -> dict[str, str]:
 def is_counted(budget: Budget, cell: Cell) -> bool:
     known = labels_of(cell)
     return all(known[label] == value for label, value in budget.match.items())
+
+
+def without_type(cell: Cell) -> dict[str, str]:
+    """Under which the token types of a model add up."""
+    return {label: value for label, value in labels_of(cell).items() if label != names.TOKEN_TYPE}
+
+
+def cells(spec: Spec, token_types: Sequence[str]) -> list[Cell]:
+    """These types of every gateway, and of every budget something that it counts."""
+    model = spec.models[0]
+    everywhere = [{names.GATEWAY: gateway.id} for gateway in spec.gateways]
+    found = [
+        Cell(
+            gateway=match.get(names.GATEWAY, spec.gateways[0].id),
+            provider=match.get(names.PROVIDER, model.provider),
+            model=match.get(names.MODEL, model.name),
+            token_type=token_type,
+            labels=tuple((label, match.get(label, value)) for label, value in spend_labels(spec).items()),
+        )
+        for match in (*everywhere, *(budget.match for budget in spec.budgets))
+        for token_type in token_types
+    ]
+    return list(dict.fromkeys(found))

@@ -28,7 +28,7 @@ FLOORS: dict[str, tuple[str, str]] = {
     ),
     "building": (
         "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_calendar "
-        "testgen_counting testgen_dates testgen_prices",
+        "testgen_counting testgen_dates testgen_prices testgen_windows",
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),
