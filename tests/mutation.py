@@ -1,0 +1,241 @@
+"""How good the generated tests are: the rules are damaged one fact at a time, and the tests must notice.
+
+`python tests/mutation.py` (`make mutation`) takes the rules of a small spec that has one of everything, makes every
+damage that tests/mutants.py knows, and lets promtool run the generated tests on each. What no test catches is listed.
+It must have a reason in ACCEPTED, and few may need one; otherwise the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from conftest import programs
+from mutants import Mutant, mutants_of
+
+from tollbook import rules
+from tollbook.gen import names, pipeline
+from tollbook.gen.durations import Duration
+from tollbook.gen.load import load
+from tollbook.gen.promql import problem_in
+from tollbook.gen.rulefile import rule_groups
+from tollbook.gen.spec import Spec
+
+REFERENCE = """\
+version: 1
+prometheus: {keep_labels: [cluster], timezone: Asia/Kolkata}
+gateways:
+  - {name: gw, namespace: ai, version: "1.4"}
+  - {name: new, namespace: ai}
+models:
+  - provider: openai
+    name: gpt
+    aliases: [gpt-2024]
+    prices:
+      - {input: 1.5, output: 10, cache_read: 0.15, cache_write: 7}
+      - {from: 2026-01-01, input: 2, output: 10, cache_read: 0.15, cache_write: 8}
+      - {from: 2026-03-01, input: 2, output: 9, cache_read: 0.2, cache_write: 9}
+  - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}]}
+  - {provider: gcp.vertex_ai, name: claude, prices: [{input: 4, output: 16}]}
+  - {provider: gcp.vertex_ai, name: gemini, prices: [{input: 1.25, output: 11}]}
+attribution: [{label: team, expression: apiKey.team}]
+budgets:
+  - {name: daily, usd: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}
+  - {name: monthly, usd: 500, period: month, alert_at: {100: critical}, labels: {pager: cost}}
+  - {name: rolling, usd: 20, period: 24h, match: {team: search, gateway: ai/gw}, alert_at: {80: warning}}
+"""
+
+#: Why a damage may survive: regular expressions for the rule and the change, and the reason. The first that fits holds.
+ACCEPTED: Sequence[tuple[str, str, str]] = ()
+
+#: Of all damages, those with a reason not excused.
+LOWEST_SCORE = 0.95
+
+#: promtool is asked about so many at once.
+BATCH = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rules of a spec, the tests generated from it, and the damages to try."""
+
+    groups: list[dict[str, Any]]
+    tests: dict[str, dict[str, Any]]
+    """Each case of each generated test file as a file of its own, the quickest first."""
+    damages: list[Damage]
+
+
+@dataclass(frozen=True)
+class Damage:
+    group: int
+    rule: int
+    mutant: Mutant
+
+
+@dataclass(frozen=True)
+class Result:
+    tried: list[Mutant]
+    survivors: list[Mutant]
+
+    @property
+    def score(self) -> float:
+        return 1 - len(self.survivors) / len(self.tried)
+
+    @property
+    def unexplained(self) -> list[Mutant]:
+        return [mutant for mutant in self.survivors if not reason_for(mutant)]
+
+
+def plan_of(spec: Spec, every: int = 1) -> Plan:
+    """`every`: of the damages only each so-manieth."""
+    built = rules.build(spec)
+    groups = rule_groups(built)
+    for group, data in zip(built, groups, strict=True):
+        for rule, rule_data in zip(group.rules, data["rules"], strict=True):
+            rule_data["expr"] = str(rule.expr)  # on one line
+    tests = {
+        f"{file}: {case['name']}": {**tests, "tests": [case]}
+        for file, text in pipeline.build(spec).items()
+        if names.is_rules_test_file(file)
+        for tests in [yaml.load(text, Loader=yaml.CSafeLoader)]
+        for case in tests["tests"]
+    }
+    tests = dict(sorted(tests.items(), key=lambda test: _evaluations(test[1])))
+    damages = (damage for damage in _damages(spec, groups) if not problem_in(damage.mutant.data["expr"]))
+    return Plan(groups, tests, list(damages)[::every])
+
+
+def _evaluations(test: dict[str, Any]) -> int:
+    (case,) = test["tests"]
+    moments = [*case.get("promql_expr_test", ()), *case.get("alert_rule_test", ())]
+    last = max(Duration.parse(moment["eval_time"]) for moment in moments)
+    return last.milliseconds // Duration.parse(test["evaluation_interval"]).milliseconds
+
+
+def _damages(spec: Spec, groups: list[dict[str, Any]]) -> Iterator[Damage]:
+    """Rules of several gateways that differ in names only are one: those of the first are damaged."""
+    seen = set()
+    for group_index, group in enumerate(groups):
+        for rule_index, rule in enumerate(group["rules"]):
+            text = _without_gateways(spec, json.dumps(rule, sort_keys=True))
+            if text not in seen:
+                yield from (Damage(group_index, rule_index, mutant) for mutant in mutants_of(rule))
+            seen.add(text)
+
+
+def _without_gateways(spec: Spec, text: str) -> str:
+    for gateway in spec.gateways:
+        for name in (gateway.id, gateway.job, gateway.slug, gateway.name):
+            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "GATEWAY", text)
+    return text
+
+
+# ---- Trying them -----------------------------------------------------------------------------------------------------
+
+
+def tried(promtool: Path, plan: Plan, say: Callable[[str], None]) -> Result:
+    left: list[Mutant] = []
+    caught_by: dict[str, Counter[str]] = defaultdict(Counter)
+    for start in range(0, len(plan.damages), BATCH):
+        batch = plan.damages[start : start + BATCH]
+        found = [damage.mutant for damage in _survivors(promtool, plan, batch, caught_by)]
+        for mutant in found:
+            say(f"survives: {mutant}")
+        left += found
+        say(f"{start + len(batch)} of {len(plan.damages)} tried, {len(left)} survive")
+    return Result([damage.mutant for damage in plan.damages], left)
+
+
+def _survivors(
+    promtool: Path, plan: Plan, batch: Sequence[Damage], caught_by: dict[str, Counter[str]]
+) -> Sequence[Damage]:
+    """In rounds of one test for each that no test has caught yet; what caught most of the same rule goes first."""
+    alive = list(batch)
+    orders = {id(damage): _order(plan, caught_by[damage.mutant.rule]) for damage in batch}
+    for turn in range(len(plan.tests)):
+        runs = [(damage, orders[id(damage)][turn]) for damage in alive]
+        judged = zip(runs, _verdicts(promtool, plan, runs), strict=True) if runs else ()
+        alive = []
+        for (damage, test), passed in judged:
+            if passed:
+                alive.append(damage)
+            else:
+                caught_by[damage.mutant.rule][test] += 1
+    return alive
+
+
+def _order(plan: Plan, caught_by: Counter[str]) -> list[str]:
+    return sorted(plan.tests, key=lambda test: -caught_by[test])
+
+
+def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) -> list[bool]:
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (damage, test) in enumerate(runs):
+            Path(folder, f"{number}.rules").write_text(json.dumps({"groups": _damaged(plan, damage)}))
+            tests = {**plan.tests[test], "rule_files": [f"{number}.rules"]}
+            Path(folder, f"{number}.test").write_text(json.dumps(tests))
+        files = [f"{number}.test" for number in range(len(runs))]
+        command = [promtool.absolute(), "test", "rules", *files]
+        done = subprocess.run(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    verdicts = re.findall(r"^  (SUCCESS|FAILED:)$", done.stdout, flags=re.MULTILINE)
+    if len(verdicts) != len(runs):
+        raise RuntimeError(f"promtool gives {len(verdicts)} verdicts on {len(runs)} files:\n{done.stdout}")
+    return [verdict == "SUCCESS" for verdict in verdicts]
+
+
+def _damaged(plan: Plan, damage: Damage) -> list[dict[str, Any]]:
+    groups = list(plan.groups)
+    group = groups[damage.group]
+    rules_of_group = [*group["rules"]]
+    rules_of_group[damage.rule] = damage.mutant.data
+    groups[damage.group] = {**group, "rules": rules_of_group}
+    return groups
+
+
+# ---- Telling ---------------------------------------------------------------------------------------------------------
+
+
+def reason_for(mutant: Mutant) -> str:
+    found = (why for rule, change, why in ACCEPTED if re.search(rule, mutant.rule) and re.search(change, mutant.change))
+    return next(found, "")
+
+
+def report(result: Result) -> Iterator[str]:
+    all_of, left = (Counter(mutant.kind for mutant in mutants) for mutants in (result.tried, result.survivors))
+    for kind, count in sorted(all_of.items()):
+        yield f"{kind:<24}{count - left[kind]:>6} of {count}"
+    for mutant in result.survivors:
+        yield f"survives: {mutant}\n    {reason_for(mutant) or 'no reason is known: a test is missing'}"
+    caught = len(result.tried) - len(result.survivors)
+    yield f"{len(result.tried)} damages, {caught} caught: {result.score:.1%}; {len(result.unexplained)} unexplained"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="How many damages of the rules do the generated tests catch?")
+    parser.add_argument("--spec", type=Path, help="instead of the reference spec")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th damage")
+    arguments = parser.parse_args()
+    text = arguments.spec.read_text(encoding="utf-8") if arguments.spec else REFERENCE
+    if not programs("promtool"):
+        print("there is no promtool (`make mutation` fetches one)", file=sys.stderr)
+        return 3
+    plan = plan_of(load(text, "spec.yaml").spec, arguments.every)
+    result = tried(programs("promtool")[-1].path, plan, lambda line: print(line, file=sys.stderr))
+    print(*report(result), sep="\n")
+    return int(bool(result.unexplained) or result.score < LOWEST_SCORE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
