@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from tollbook import rules
 from tollbook.gen import names, pipeline
 from tollbook.gen.durations import Duration
 from tollbook.gen.load import load
-from tollbook.gen.promql import problem_in
+from tollbook.gen.promql import metrics_of, problem_in
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
 
@@ -72,6 +72,8 @@ class Plan:
     groups: list[dict[str, Any]]
     tests: dict[str, dict[str, Any]]
     """Each case of each generated test file as a file of its own, the quickest first."""
+    needed: dict[str, set[str]]
+    """Case -> the records and alerts that its answers depend on; the other rules need not be evaluated."""
     damages: list[Damage]
 
 
@@ -112,7 +114,28 @@ def plan_of(spec: Spec, every: int = 1) -> Plan:
     }
     tests = dict(sorted(tests.items(), key=lambda test: _evaluations(test[1])))
     damages = (damage for damage in _damages(spec, groups) if not problem_in(damage.mutant.data["expr"]))
-    return Plan(groups, tests, list(damages)[::every])
+    return Plan(groups, tests, _needed(groups, tests), list(damages)[::every])
+
+
+def _needed(groups: list[dict[str, Any]], tests: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
+    reads: dict[str, set[str]] = defaultdict(set)
+    for rule in (rule for group in groups for rule in group["rules"]):
+        reads[_name(rule)] |= metrics_of(rule["expr"])
+    found = {}
+    for test, data in tests.items():
+        (case,) = data["tests"]
+        asked = {moment["alertname"] for moment in case.get("alert_rule_test", ())}
+        asked |= {metric for moment in case.get("promql_expr_test", ()) for metric in metrics_of(moment["expr"])}
+        needed: set[str] = set()
+        while asked:
+            needed |= asked
+            asked = {metric for name in asked for metric in reads.get(name, ())} - needed
+        found[test] = needed
+    return found
+
+
+def _name(rule: Mapping[str, Any]) -> str:
+    return str(rule.get("record") or rule.get("alert"))
 
 
 def _evaluations(test: dict[str, Any]) -> int:
@@ -161,27 +184,29 @@ def _survivors(
 ) -> Sequence[Damage]:
     """In rounds of one test for each that no test has caught yet; what caught most of the same rule goes first."""
     alive = list(batch)
-    orders = {id(damage): _order(plan, caught_by[damage.mutant.rule]) for damage in batch}
-    for turn in range(len(plan.tests)):
-        runs = [(damage, orders[id(damage)][turn]) for damage in alive]
+    orders = {id(damage): _order(plan, damage, caught_by) for damage in batch}
+    for turn in range(max(map(len, orders.values()))):
+        runs = [(damage, orders[id(damage)][turn]) for damage in alive if turn < len(orders[id(damage)])]
         judged = zip(runs, _verdicts(promtool, plan, runs), strict=True) if runs else ()
-        alive = []
+        alive = [damage for damage in alive if turn >= len(orders[id(damage)])]
         for (damage, test), passed in judged:
             if passed:
                 alive.append(damage)
             else:
-                caught_by[damage.mutant.rule][test] += 1
+                caught_by[_name(damage.mutant.data)][test] += 1
     return alive
 
 
-def _order(plan: Plan, caught_by: Counter[str]) -> list[str]:
-    return sorted(plan.tests, key=lambda test: -caught_by[test])
+def _order(plan: Plan, damage: Damage, caught_by: dict[str, Counter[str]]) -> list[str]:
+    name = _name(damage.mutant.data)
+    tests = [test for test, needed in plan.needed.items() if name in needed]
+    return sorted(tests, key=lambda test: -caught_by[name][test])
 
 
 def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) -> list[bool]:
     with tempfile.TemporaryDirectory() as folder:
         for number, (damage, test) in enumerate(runs):
-            Path(folder, f"{number}.rules").write_text(json.dumps({"groups": _damaged(plan, damage)}))
+            Path(folder, f"{number}.rules").write_text(json.dumps({"groups": _damaged(plan, damage, test)}))
             tests = {**plan.tests[test], "rule_files": [f"{number}.rules"]}
             Path(folder, f"{number}.test").write_text(json.dumps(tests))
         files = [f"{number}.test" for number in range(len(runs))]
@@ -195,13 +220,14 @@ def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) ->
     return [verdict == "SUCCESS" for verdict in verdicts]
 
 
-def _damaged(plan: Plan, damage: Damage) -> list[dict[str, Any]]:
-    groups = list(plan.groups)
-    group = groups[damage.group]
-    rules_of_group = [*group["rules"]]
-    rules_of_group[damage.rule] = damage.mutant.data
-    groups[damage.group] = {**group, "rules": rules_of_group}
-    return groups
+def _damaged(plan: Plan, damage: Damage, test: str) -> list[dict[str, Any]]:
+    damaged = []
+    for group_index, group in enumerate(plan.groups):
+        rules_of_group = list(group["rules"])
+        if group_index == damage.group:
+            rules_of_group[damage.rule] = damage.mutant.data
+        damaged.append({**group, "rules": [rule for rule in rules_of_group if _name(rule) in plan.needed[test]]})
+    return damaged
 
 
 # ---- Telling ---------------------------------------------------------------------------------------------------------

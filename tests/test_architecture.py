@@ -18,6 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gen", "rules", "dashboards")
 
+TESTGENS = "testgen_alerts testgen_calendar testgen_counting testgen_dates testgen_prices testgen_windows"
+
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": ("errors durations wording names promql spec model gateways annotations placeholders timezones", ""),
@@ -27,8 +29,7 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_calendar "
-        "testgen_counting testgen_dates testgen_prices testgen_windows",
+        "rulefile manifests headers oracle promtest traffic testgen " + TESTGENS,
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),
