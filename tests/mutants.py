@@ -107,6 +107,11 @@ def mutants_of(rule: Mapping[str, Any]) -> Iterator[Mutant]:
             yield Mutant(title, "for", f"{rule['for']} -> {held}", {**rule, "for": held})
 
 
+def shape_of(expr: str) -> str:
+    """The expression without its numbers and texts."""
+    return re.sub(r'"(?:[^"\\]|\\.)*"|(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])', "_", expr)
+
+
 def title_of(rule: Mapping[str, Any]) -> str:
     labels = ",".join(f"{label}={value}" for label, value in sorted(rule.get("labels", {}).items()))
     return f"{rule.get('record') or rule['alert']}{{{labels}}}"
@@ -213,7 +218,7 @@ def of_matcher(tokens: list[Token], index: int) -> Iterator[Damage]:
 def numbers(text: str) -> Iterator[str]:
     """Its last digit that is not zero, another one; of a date, a second earlier and later."""
     if "." not in text and int(text) >= 10**9:
-        yield from (str(int(text) - 1), str(int(text) + 1))
+        yield from (f"{text} - 1", f"{text} + 1")
         return
     match = re.fullmatch(r"(.*?)([1-9])([0.]*)", text)
     yield f"{match[1]}{int(match[2]) % 9 + 1}{match[3]}" if match else f"{text[:-1]}1"

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 from conftest import programs
-from mutants import Mutant, mutants_of
+from mutants import Mutant, mutants_of, shape_of
 
 from tollbook import rules
 from tollbook.gen import names, pipeline
@@ -146,14 +146,21 @@ def _evaluations(test: dict[str, Any]) -> int:
 
 
 def _damages(spec: Spec, groups: list[dict[str, Any]]) -> Iterator[Damage]:
-    """Rules of several gateways that differ in names only are one: those of the first are damaged."""
+    """Each once: gateways differ in names only, and prices in numbers only, so that what is no name and no number is
+    damaged in the first of them."""
     seen = set()
     for group_index, group in enumerate(groups):
         for rule_index, rule in enumerate(group["rules"]):
-            text = _without_gateways(spec, json.dumps(rule, sort_keys=True))
-            if text not in seen:
-                yield from (Damage(group_index, rule_index, mutant) for mutant in mutants_of(rule))
-            seen.add(text)
+            for number, mutant in enumerate(mutants_of(rule)):
+                key = _without_gateways(spec, _place(rule, number, mutant))
+                if key not in seen:
+                    yield Damage(group_index, rule_index, mutant)
+                seen.add(key)
+
+
+def _place(rule: Mapping[str, Any], number: int, mutant: Mutant) -> str:
+    before, after = shape_of(rule["expr"]), shape_of(mutant.data["expr"])
+    return f"{_name(rule)}: {before} -> {after}" if before != after else f"{rule}, damage {number}"
 
 
 def _without_gateways(spec: Spec, text: str) -> str:
@@ -182,18 +189,15 @@ def tried(promtool: Path, plan: Plan, say: Callable[[str], None]) -> Result:
 def _survivors(
     promtool: Path, plan: Plan, batch: Sequence[Damage], caught_by: dict[str, Counter[str]]
 ) -> Sequence[Damage]:
-    """In rounds of one test for each that no test has caught yet; what caught most of the same rule goes first."""
+    """First the tests are run that caught most of the same rule, then for what is left all others at once."""
     alive = list(batch)
     orders = {id(damage): _order(plan, damage, caught_by) for damage in batch}
-    for turn in range(max(map(len, orders.values()))):
-        runs = [(damage, orders[id(damage)][turn]) for damage in alive if turn < len(orders[id(damage)])]
-        judged = zip(runs, _verdicts(promtool, plan, runs), strict=True) if runs else ()
-        alive = [damage for damage in alive if turn >= len(orders[id(damage)])]
-        for (damage, test), passed in judged:
-            if passed:
-                alive.append(damage)
-            else:
-                caught_by[_name(damage.mutant.data)][test] += 1
+    for first, last in ((0, 1), (1, 3), (3, None)):
+        runs = [(damage, test) for damage in alive for test in orders[id(damage)][first:last]]
+        failed = [run for run, passed in zip(runs, _verdicts(promtool, plan, runs), strict=True) if not passed]
+        for damage, test in failed:
+            caught_by[_name(damage.mutant.data)][test] += 1
+        alive = [damage for damage in alive if not any(damage is other for other, _ in failed)]
     return alive
 
 
@@ -204,6 +208,8 @@ def _order(plan: Plan, damage: Damage, caught_by: dict[str, Counter[str]]) -> li
 
 
 def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) -> list[bool]:
+    if not runs:
+        return []
     with tempfile.TemporaryDirectory() as folder:
         for number, (damage, test) in enumerate(runs):
             Path(folder, f"{number}.rules").write_text(json.dumps({"groups": _damaged(plan, damage, test)}))
