@@ -61,6 +61,9 @@ ACCEPTED: Sequence[tuple[str, str, str]] = ()
 #: Of all damages, those with a reason not excused.
 LOWEST_SCORE = 0.95
 
+#: Read by a rule that may give something although nothing is put in.
+ANYTHING = ""
+
 #: promtool is asked about so many at once.
 BATCH = 12
 
@@ -74,6 +77,8 @@ class Plan:
     """Each case of each generated test file as a file of its own, the quickest first."""
     needed: dict[str, set[str]]
     """Case -> the records and alerts that its answers depend on; the other rules need not be evaluated."""
+    food: dict[str, set[str]]
+    """Record or alert -> all that it reads, and what that reads, down to what is scraped or made of nothing."""
     damages: list[Damage]
 
 
@@ -114,23 +119,26 @@ def plan_of(spec: Spec, every: int = 1) -> Plan:
     }
     tests = dict(sorted(tests.items(), key=lambda test: _evaluations(test[1])))
     damages = (damage for damage in _damages(spec, groups) if not problem_in(damage.mutant.data["expr"]))
-    return Plan(groups, tests, _needed(groups, tests), list(damages)[::every])
-
-
-def _needed(groups: list[dict[str, Any]], tests: dict[str, dict[str, Any]]) -> dict[str, set[str]]:
     reads: dict[str, set[str]] = defaultdict(set)
     for rule in (rule for group in groups for rule in group["rules"]):
-        reads[_name(rule)] |= metrics_of(rule["expr"])
-    found = {}
-    for test, data in tests.items():
-        (case,) = data["tests"]
-        asked = {moment["alertname"] for moment in case.get("alert_rule_test", ())}
-        asked |= {metric for moment in case.get("promql_expr_test", ()) for metric in metrics_of(moment["expr"])}
-        needed: set[str] = set()
-        while asked:
-            needed |= asked
-            asked = {metric for name in asked for metric in reads.get(name, ())} - needed
-        found[test] = needed
+        made_of_nothing = {ANYTHING} if re.search(r"vector\(|absent\(", rule["expr"]) else set()
+        reads[_name(rule)] |= metrics_of(rule["expr"]) | made_of_nothing
+    needed = {test: _all_read(reads, _asked(data)) for test, data in tests.items()}
+    food = {name: _all_read(reads, {name}) - {name} for name in list(reads)}
+    return Plan(groups, tests, needed, food, list(damages)[::every])
+
+
+def _asked(test: Mapping[str, Any]) -> set[str]:
+    (case,) = test["tests"]
+    alerts = {moment["alertname"] for moment in case.get("alert_rule_test", ())}
+    return alerts | {metric for moment in case.get("promql_expr_test", ()) for metric in metrics_of(moment["expr"])}
+
+
+def _all_read(reads: Mapping[str, set[str]], asked: set[str]) -> set[str]:
+    found: set[str] = set()
+    while asked:
+        found |= asked
+        asked = {metric for name in asked for metric in reads.get(name, ())} - found
     return found
 
 
@@ -203,8 +211,15 @@ def _survivors(
 
 def _order(plan: Plan, damage: Damage, caught_by: dict[str, Counter[str]]) -> list[str]:
     name = _name(damage.mutant.data)
-    tests = [test for test, needed in plan.needed.items() if name in needed]
+    tests = [test for test, needed in plan.needed.items() if name in needed and _has_food(plan, test, damage)]
     return sorted(tests, key=lambda test: -caught_by[name][test])
+
+
+def _has_food(plan: Plan, test: str, damage: Damage) -> bool:
+    """Whether the test puts in anything that the rule lives on."""
+    (case,) = plan.tests[test]["tests"]
+    put_in = {series["series"].partition("{")[0] for series in case.get("input_series", ())}
+    return bool({ANYTHING, *put_in} & plan.food[_name(damage.mutant.data)])
 
 
 def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) -> list[bool]:
