@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,17 @@ from hypothesis import strategies as st
 from promtool_cases import Case, Samples, failures, money_rules, unmet
 from spec_builders import notation, spec_of
 
-from tollbook.gen.oracle import Cell, Request, dollars, exported, model_of, shown_model
+from tollbook.gen.oracle import (
+    Cell,
+    Request,
+    day_until,
+    dollars,
+    exported,
+    model_of,
+    price_at,
+    shown_model,
+    usd_per_mtok_at,
+)
 from tollbook.gen.spec import Gateway, Spec
 
 # ---- By hand ---------------------------------------------------------------------------------------------------------
@@ -129,6 +140,63 @@ def test_who_spent_is_kept_apart_whatever_order_the_labels_came_in() -> None:
         (("agent", "x"), ("team", "a")): Decimal(2),
         (("agent", "x"), ("team", "b")): Decimal(1),
     }
+
+
+DATED = """
+    models:
+      - provider: openai
+        name: gpt
+        prices:
+          - {from: 2024-05-01, input: 1.5, output: 10, cache_read: 0.15, cache_write: 7}
+          - {from: 2026-01-01, input: 2, output: 10}
+          - {from: 2026-03-01, input: 2.5, output: 9}
+      - {provider: ollama, name: llama, free: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("day", "input_usd"),
+    [
+        (date(1970, 1, 1), "1.5"),
+        (date(2024, 4, 30), "1.5"),
+        (date(2025, 12, 31), "1.5"),
+        (date(2026, 1, 1), "2"),
+        (date(2026, 2, 28), "2"),
+        (date(2026, 3, 1), "2.5"),
+        (date(2100, 1, 1), "2.5"),
+    ],
+)
+def test_the_price_of_a_day_is_the_last_whose_date_has_come(day: date, input_usd: str) -> None:
+    """The first holds before its date, too."""
+    assert price_at(spec_of(DATED).models[0], day).rates.input == Decimal(input_usd)
+
+
+def test_the_prices_of_a_day_by_token_type() -> None:
+    """Without a price of their own cached tokens cost what input costs."""
+    gpt, llama = spec_of(DATED).models
+    types = ("input", "output", "input_cache_read", "input_cache_write")
+    first, third = (usd_per_mtok_at(gpt, day) for day in (date(2025, 12, 31), date(2026, 3, 1)))
+    assert first == dict(zip(types, map(Decimal, ("1.5", "10", "0.15", "7")), strict=True))
+    assert third == dict(zip(types, map(Decimal, ("2.5", "9", "2.5", "2.5")), strict=True))
+    assert usd_per_mtok_at(llama, date(2026, 3, 1)) == dict.fromkeys(types, Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        ("UTC", datetime(2026, 7, 30, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 7, 29, 18, 15, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 7, 30, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_day_goes_to_midnight_of_its_zone_sharp(zone: str, midnight: datetime) -> None:
+    second = int(midnight.timestamp())
+    assert [day_until(second + after, zone) for after in (0, 1, 86_400, 86_401)] == [
+        date(2026, 7, 29),
+        date(2026, 7, 30),
+        date(2026, 7, 30),
+        date(2026, 7, 31),
+    ]
 
 
 # ---- Against the rules -----------------------------------------------------------------------------------------------
