@@ -198,9 +198,9 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-before.yaml: changed\n"
         "out/rules-test-2026-07-30-after.yaml: changed\n"
-        "11 files, 11 changed\n"
+        "12 files, 12 changed\n"
     )
-    assert tollbook("check").stdout == "out: up to date (11 files)\n"
+    assert tollbook("check").stdout == "out: up to date (12 files)\n"
     (folder / "tollbook.yaml").write_text(SPEC)
     ended = tollbook("check")
     assert ended.exit_code == 1
