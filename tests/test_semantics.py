@@ -1,4 +1,4 @@
-"""Each pod's tokens mean what its own version says: on the day of an upgrade too, to the token, whatever the spec says."""
+"""Each pod's tokens mean what its own version says: on the day of an upgrade too, and whatever the spec says."""
 
 from __future__ import annotations
 
