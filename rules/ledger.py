@@ -84,8 +84,8 @@ def _meaning_by_pod(gateway: Gateway, increments: Increment) -> Expr:
 
 
 def _shown_within(spec: Spec, build: Selector, tag: str) -> Expr:
-    """A millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before, which
-    may be the version that a container had before it was replaced."""
+    """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
+    which may be the version that a container had before it was replaced."""
     step = spec.prometheus.step - Duration(1)
     return over_time("last", build.where(matches(names.TAG, tag)), step, spec.prometheus.settle)
 
