@@ -8,6 +8,7 @@ from typing import Any
 from tollbook.gen import (
     names,
     testgen_alerts,
+    testgen_attribution,
     testgen_counting,
     testgen_dollars,
     testgen_prices,
@@ -24,6 +25,7 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> dict[str, Any]:
         *testgen_counting.cases(spec),
         *testgen_semantics.cases(spec),
         *testgen_dollars.cases(spec, alerts),
+        *testgen_attribution.cases(spec, alerts),
         *testgen_alerts.cases(spec, alerts),
     )
     return {

@@ -23,9 +23,8 @@ def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
         yield _long_contexts(spec, gateway, tiered)
         yield _contexts_of_the_threshold(spec, gateway, tiered)
     rules = [rule for rule in alerts if rule.alert == names.ALERT_RECONCILIATION]
-    priced = [model for model in traffic.priced_models(spec) if model.prices[0].rates.output]
-    if rules and priced:
-        yield _disagreement(spec, rules[0], priced[0])
+    if rules:
+        yield _disagreement(spec, rules[0])
 
 
 def _one_that_reports_and_one_that_does_not(spec: Spec) -> list[Gateway]:
@@ -114,13 +113,16 @@ def _by_model(usd: dict[Model, Decimal]) -> list[tuple[dict[str, str], int]]:
     ]
 
 
-def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
-    """The gateway bills half of what we do. The alert waits, then tells by how much."""
+def _disagreement(spec: Spec, rule: Alert) -> Case:
+    """The gateway bills half of what we do, or something where we bill nothing. The alert waits, then tells by how
+    much."""
     gateway = next(gateway for gateway in spec.gateways if reports_usd(gateway))
+    model = next((model for model in spec.models if model.prices[0].rates.output), spec.models[0])
     usd_per_token = model.prices[0].rates.output / oracle.MILLION
-    tokens = _some_dollars(usd_per_token)
+    tokens = _some_dollars(usd_per_token) if usd_per_token else TOKENS
     request = traffic.request_of(spec, gateway, model, model.name, output=tokens)
     usd = tokens * usd_per_token
+    reported = usd / 2 or Decimal(1)
     waits = traffic.steps_in(spec, rule.hold)
     counted = traffic.counted(spec)
     steps = counted + waits + 1
@@ -133,7 +135,7 @@ def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
     series_in = (
         traffic.up(spec, gateway, scraped=constant(1, steps)),
         traffic.counter(spec, request, names.OUTPUT, values(absent(BORN), constant(tokens, steps - BORN))),
-        traffic.usd_counter(spec, request, values(absent(BORN), constant_usd(usd / 2, steps - BORN))),
+        traffic.usd_counter(spec, request, values(absent(BORN), constant_usd(reported, steps - BORN))),
     )
     fires = traffic.instant(spec, counted + waits)
     return Case(
@@ -142,7 +144,7 @@ def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
         series_in,
         alerts=(
             expect_alerts(rule.alert, traffic.instant(spec, counted + waits - 1), []),
-            expect_alerts(rule.alert, fires, [(rule, labels, usd / 2)]),
+            expect_alerts(rule.alert, fires, [(rule, labels, usd - reported)]),
         ),
     )
 
