@@ -29,8 +29,8 @@ def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
 
 @dataclass(frozen=True)
 class _Spenders:
-    """On every gateway two more than the limit, each using more than the one before. The smallest two come a step later
-    and are summed as others; at the same time nobody's share grows."""
+    """On every gateway two more than the limit, each using more than the one before. The smallest two come later, one
+    a step, and are summed as others; with the first of them nobody's share grows."""
 
     spec: Spec
     entry: Attribution
@@ -57,14 +57,14 @@ class _Spenders:
 
     @property
     def nobody(self) -> tuple[int, int]:
-        """Tokens without a name, at first and then: a part of those that have one by then."""
+        """Tokens without a name, at first and then: a part of the others."""
         named = sum(self.used.values())
         at_first = named - sum(self.used[name] for name in self.late)
         return at_first * _FEW // 100, named * _MANY // 100
 
     def series(self, gateway: Gateway, steps: int) -> Iterator[dict[str, str]]:
         for name, tokens in self.used.items():
-            born = BORN + (name in self.late)
+            born = BORN + 1 + self.late.index(name) if name in self.late else BORN
             yield self._counter(gateway, name, values(absent(born), constant(tokens, steps - born)))
         first, then = self.nobody
         yield self._counter(gateway, names.UNKNOWN, values(absent(BORN), str(first), constant(then, steps - BORN - 1)))
@@ -82,19 +82,18 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
     unattributed = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_UNATTRIBUTED]
     waits = traffic.steps_in(spec, over_limit[0].hold)
     grown = BORN + 1
-    counted = traffic.counted(spec, grown)
     expected = _silent_then_firing(spec, over_limit, grown + waits, _too_many(spec, over_limit, spenders))
     if priced:
         nameless = _nobodys(spec, unattributed[0], spenders)
-        expected += _silent_then_firing(spec, unattributed, counted + waits, nameless)
-    at = traffic.instant(spec, counted)
+        expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
+    at = traffic.instant(spec, traffic.counted(spec, grown + 1))
     recorded = sum_of_steps(series(names.tokens(spec.prometheus.step)), at)
     samples = [
         ({names.GATEWAY: gateway.id, entry.label: value}, tokens)
         for gateway in spec.gateways
         for value, tokens in spenders.shown.items()
     ]
-    steps = counted + waits + 1
+    steps = traffic.counted(spec, grown) + waits + 1
     series_in = [traffic.up(spec, gateway, scraped=constant(1, steps)) for gateway in spec.gateways]
     series_in += [line for gateway in spec.gateways for line in spenders.series(gateway, steps)]
     return Case(

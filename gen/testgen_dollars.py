@@ -22,6 +22,7 @@ def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
     for gateway in _one_that_reports_and_one_that_does_not(spec) if tiered else ():
         yield _long_contexts(spec, gateway, tiered)
         yield _contexts_of_the_threshold(spec, gateway, tiered)
+        yield _dearer_than_they_can_be(spec, gateway, tiered)
     rules = [rule for rule in alerts if rule.alert == names.ALERT_RECONCILIATION]
     if rules:
         yield _disagreement(spec, rules[0])
@@ -40,6 +41,8 @@ class _Mix:
     """Requests of one model in one step, of which the gateway knows each and the token counters only the sums."""
 
     requests: tuple[Request, ...]
+    catalog_factor: int = 1
+    """By how much the prices of the gateway's catalog are too high."""
 
     def counters(self, spec: Spec) -> Iterator[dict[str, str]]:
         first = self.requests[0]
@@ -58,7 +61,13 @@ class _Mix:
             yield traffic.usd_counter(spec, first, seen)
 
     def reported(self, spec: Spec) -> Decimal:
-        return sum((oracle.reported(spec, one) or Decimal() for one in self.requests), Decimal())
+        usd = sum((oracle.reported(spec, one) or Decimal() for one in self.requests), Decimal())
+        return usd * self.catalog_factor
+
+    def surcharge(self, spec: Spec) -> Decimal:
+        """None beyond the bounds, whatever the gateway counts."""
+        low, high = oracle.bounds(spec, self.requests)
+        return max(min(self.reported(spec), high) - low, Decimal())
 
 
 def constant_usd(usd: Decimal, steps: int) -> str:
@@ -86,6 +95,16 @@ def _contexts_of_the_threshold(spec: Spec, gateway: Gateway, tiered: Sequence[Mo
     return _case(spec, gateway, mixes, f"contexts that are just not long ({gateway.id})")
 
 
+def _dearer_than_they_can_be(spec: Spec, gateway: Gateway, tiered: Sequence[Model]) -> Case:
+    """Just longer than the first threshold; where the gateway counts dollars, by prices far too high."""
+    mixes = {}
+    for model in tiered:
+        prompt = model.prices[0].tiers[0].context_over + TOKENS
+        request = traffic.request_of(spec, gateway, model, model.name, input=prompt, output=2 * TOKENS)
+        mixes[model] = _Mix((request,), catalog_factor=1000)
+    return _case(spec, gateway, mixes, f"contexts that are just long, and dearer than they can be ({gateway.id})")
+
+
 def _case(spec: Spec, gateway: Gateway, mixes: dict[Model, _Mix], title: str) -> Case:
     step, own = spec.prometheus.step, eq(names.GATEWAY, gateway.id)
     at = traffic.instant(spec, traffic.counted(spec))
@@ -94,8 +113,8 @@ def _case(spec: Spec, gateway: Gateway, mixes: dict[Model, _Mix], title: str) ->
     for model, mix in mixes.items():
         low, high = oracle.bounds(spec, mix.requests)
         figures[names.cost_low(step)][model], figures[names.cost_high(step)][model] = low, high
-        if reports_usd(gateway) and mix.reported(spec) > low:
-            surcharge[model] = mix.reported(spec) - low
+        if reports_usd(gateway) and mix.surcharge(spec):
+            surcharge[model] = mix.surcharge(spec)
     recorded = {record: series(record, own) for record in figures}
     long = series(names.cost(step), own, eq(names.TOKEN_TYPE, names.LONG_CONTEXT))
     samples = [
