@@ -30,8 +30,10 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_attribution "
-        "testgen_counting testgen_dollars testgen_prices testgen_semantics",
+        (
+            "rulefile manifests headers oracle promtest traffic testgen testgen_alerts testgen_attribution "
+            "testgen_counting testgen_dollars testgen_prices testgen_semantics"
+        ),
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),
