@@ -140,6 +140,11 @@ def cost_high(step: Duration) -> str:
     return f"agentgateway:cost_usd_high:increase{step}"
 
 
+def minus_reported(step: Duration) -> str:
+    """Our dollars less the gateway's own, of steps in which it counted some."""
+    return f"agentgateway:cost_usd:minus_reported{step}"
+
+
 def metered_tokens(step: Duration) -> str:
     """What the gateway's counters rose by in one step, in the gateway's own meaning of the types."""
     return f"agentgateway:metered_tokens:increase{step}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from tollbook.gen import (
     names,
+    testgen_attribution,
     testgen_blindness,
     testgen_budgets,
     testgen_calendar,
@@ -33,6 +34,7 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
         *testgen_counting.cases(spec),
         *testgen_semantics.cases(spec),
         *testgen_dollars.cases(spec, alerts),
+        *testgen_attribution.cases(spec, alerts),
         *testgen_blindness.cases(spec, alerts),
         *testgen_budgets.cases(spec, alerts),
         *testgen_pace.cases(spec, alerts),

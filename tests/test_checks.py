@@ -224,7 +224,7 @@ def test_what_is_wrong_is_named(files: Files, break_it: Break, findings: list[st
 def test_an_object_that_kubectl_could_not_apply_is_named(files: Files) -> None:
     rules = files.monitor("PrometheusRule")
     alert = next(rule for group in rules["spec"]["groups"] for rule in group["rules"] if "alert" in rule)
-    alert["annotations"]["description"] += "x" * (204_800 - len(json.dumps(rules)))
+    alert["annotations"]["description"] += "x" * (235_520 - len(json.dumps(rules)))
     assert list(checks.monitoring_problems([rules])) == []
     alert["annotations"]["description"] += "x"
     assert [str(problem) for problem in checks.monitoring_problems([rules])] == of_monitoring(

@@ -401,18 +401,91 @@ MUTANTS = {
 }
 
 
-@cache
-def reference() -> dict[str, str]:
-    outputs = pipeline.build(spec_of(REFERENCE))
-    return {names.RULES_FILE: right_rules(), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+# Of versions, names and dollars: what is counted how, by whom, and what the gateway itself counts.
+WHO_COUNTS_HOW = """
+    gateways: [{name: gw, namespace: ai, version: "1.4"}]
+    models:
+      - provider: azure
+        name: gpt
+        prices: [{input: 1, output: 10, cache_read: 0.5, tiers: [{context_over: 200000, input: 2, output: 15}]}]
+      - {provider: anthropic, name: claude, prices: [{input: 3, output: 15}]}
+    attribution: [{label: team, expression: apiKey.team, limit: 3}]
+"""
+MUTANTS_OF_WHO_COUNTS_HOW = {
+    "a version that begins later": ("1\\\\\\\\.([5-9]|", "1\\\\\\\\.([6-9]|"),
+    "a version that begins earlier": ("1\\\\\\\\.([5-9]|", "1\\\\\\\\.([4-9]|"),
+    "tags with a v alone": ("tag=~'v?", "tag=~'v"),
+    "tags without a suffix alone": ("([.+-].*)?'", "'"),
+    "every tag tells a version": ("tag=~'v?(1\\\\\\\\.([5-9]|", "tag=~'.*|v?(1\\\\\\\\.([5-9]|"),
+    "a version's meaning": ("'token_semantics', '1.5'", "'token_semantics', '1.0'"),
+    "no meaning of its own": ("{job='monitoring/ai-gw',tag=~", "{job='elsewhere',tag=~"),
+    "a meaning that nothing reads": ("token_semantics='1.5'", "token_semantics='1.6'"),
+    "a provider's former name": ("'gen_ai_system', 'azure\\\\\\\\.openai'", "'gen_ai_system', 'azure'"),
+    "a provider's present name": ("'shown_gen_ai_system', 'azure'", "'shown_gen_ai_system', 'azure2'"),
+    "one name more": ("topk(3,", "topk(4,"),
+    "one name fewer": ("topk(3,", "topk(2,"),
+    "those that use the least": ("topk(3,", "bottomk(3,"),
+    "others dropped": (" or on (team) label_replace", " and on (team) label_replace"),
+    "others under another name": ("'shown_team', 'other'", "'shown_team', 'others'"),
+    "nobody competes for a place": ("team!~'unknown|'", "team!~''"),
+    "nobody is one of the others": (",team=~'unknown|'}", ",team=~'nobody|'}"),
+    "a limit that is reached is told": ("> 3", ">= 3"),
+    "a limit that is told one later": ("> 3", "> 4"),
+    "a share that is told earlier": ("> 10) and", "> 9) and"),
+    "a share that is told later": ("> 10) and", "> 11) and"),
+    "a share of those with a name": ("increase1h{team=~'unknown|'}", "increase1h{team!~'unknown|'}"),
+    "an alert that waits too long": ('"for": "15m"', '"for": "17m"'),
+    "an alert that does not wait": ('"for": "15m"', '"for": "14m"'),
+    "a threshold too low": ("vector(200000)", "vector(199999)"),
+    "a threshold too high": ("vector(200000)", "vector(201000)"),
+    "a sum instead of a difference": (
+        " - sum by (gen_ai_system, model) (last_over_time(agentgateway:reported",
+        " + sum by (gen_ai_system, model) (last_over_time(agentgateway:reported",
+    ),
+    "a threshold's rate": (
+        '"expr": "vector(15)", "labels": {"gen_ai_system": "azure"',
+        '"expr": "vector(16)", "labels": {"gen_ai_system": "azure"',
+    ),
+    "no longer than the threshold is long": (
+        ") > on (gen_ai_system, model) group_left ()",
+        ") >= on (gen_ai_system, model) group_left ()",
+    ),
+    "the prompt's cached tokens": (
+        "input|input_cache_read|input_cache_write'}[1ms])) >",
+        "input_cache_read|input_cache_write'}[1ms])) >",
+    ),
+    "a surcharge of everything": (
+        " - last_over_time(agentgateway:cost_usd_low:",
+        " - 0 * last_over_time(agentgateway:cost_usd_low:",
+    ),
+    "no surcharge": ("> 0.000000001", "> 1000000"),
+    "a surcharge of another type": ('"gen_ai_token_type": "long_context"', '"gen_ai_token_type": "long"'),
+    "a surcharge without a bound": (
+        " < last_over_time(agentgateway:cost_usd_high:",
+        " < 1e9 * last_over_time(agentgateway:cost_usd_high:",
+    ),
+    "bounds without output": ("gen_ai_token_type!='long_context'", "gen_ai_token_type!='output'"),
+    "the gateway's dollars of another job": (
+        "cost_usd_total{job='monitoring/ai-gw'}",
+        "cost_usd_total{job='elsewhere'}",
+    ),
+    "a difference of no size": ("abs(sum by", "-1 * (sum by"),
+    "a tolerated share": ("> (0.02 *", "> (2 *"),
+}
 
 
 @cache
-def right_rules() -> str:
+def reference(text: str) -> dict[str, str]:
+    outputs = pipeline.build(spec_of(text))
+    return {names.RULES_FILE: right_rules(text), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+
+
+@cache
+def right_rules(text: str) -> str:
     """Each expression on one line, so that a mutant need not know how it is laid out; and without weeks and months,
     which nothing reads here and which take long."""
     slow = {names.WEEK_TO_DATE, names.MONTH_TO_DATE}
-    groups = rules.build(spec_of(REFERENCE))
+    groups = rules.build(spec_of(text))
     data = rule_groups(groups)
     for group, group_data in zip(groups, data, strict=True):
         for rule, rule_data in zip(group.rules, group_data["rules"], strict=True):
@@ -421,18 +494,26 @@ def right_rules() -> str:
     return json.dumps({"groups": data})
 
 
-def test_the_right_rules_pass(promtool: Path) -> None:
-    assert Promtool(promtool).prove(reference()) == []
+ALL_MUTANTS = [
+    *(pytest.param(REFERENCE, *mutant, id=name) for name, mutant in MUTANTS.items()),
+    *(pytest.param(WHO_COUNTS_HOW, *mutant, id=name) for name, mutant in MUTANTS_OF_WHO_COUNTS_HOW.items()),
+]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_wrong_rules_do_not_pass(mutant: str, promtools: list[tuple[str, Path]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [REFERENCE, WHO_COUNTS_HOW])
+def test_the_right_rules_pass(text: str, promtool: Path) -> None:
+    assert Promtool(promtool).prove(reference(text)) == []
+
+
+@pytest.mark.parametrize(("text", "piece", "instead"), ALL_MUTANTS)
+def test_wrong_rules_do_not_pass(
+    text: str, piece: str, instead: str, promtools: list[tuple[str, Path]], tmp_path: Path
+) -> None:
     """On one promtool: that the same tests pass on all of them is seen above."""
     _, promtool = promtools[-1]
-    piece, instead = MUTANTS[mutant]
-    assert piece in right_rules(), "the rules no longer have this piece"
-    (tmp_path / names.RULES_FILE).write_text(right_rules().replace(piece, instead))
-    (tmp_path / names.RULES_TEST_FILE).write_text(reference()[names.RULES_TEST_FILE])
+    assert piece in right_rules(text), "the rules no longer have this piece"
+    (tmp_path / names.RULES_FILE).write_text(right_rules(text).replace(piece, instead))
+    (tmp_path / names.RULES_TEST_FILE).write_text(reference(text)[names.RULES_TEST_FILE])
     problems = [problem.message for problem in Promtool(promtool).run_tests(tmp_path)]
     assert problems != []
     assert [problem for problem in problems if "got:" not in problem] == [], "these are no rules at all"
