@@ -36,7 +36,7 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         Recording(
             of_step.metric, difference, labels, "Where the gateway counted dollars: ours less the gateway's own."
         ),
-        Recording(names.RECONCILIATION, sum_of_steps(of_step, HOUR), labels),
+        Recording(names.RECONCILIATION, sum_of_steps(of_step, HOUR), labels, "The same, of the last hour."),
     )
 
 
