@@ -174,6 +174,7 @@ def test_each_gateway_has_what_its_monitor_needs(objects: list[Json]) -> None:
         ("PrometheusRule", "observability", "agentgateway-cost-gateway-agw-shared"),
         ("PrometheusRule", "observability", "agentgateway-cost-totals"),
         ("PrometheusRule", "observability", "agentgateway-cost-budgets"),
+        ("PrometheusRule", "observability", "agentgateway-cost-reconciliation"),
         ("PrometheusRule", "observability", "agentgateway-cost-coverage"),
     ]
 
