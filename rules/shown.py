@@ -16,7 +16,6 @@ from tollbook.gen.promql import (
     Selector,
     aggregate,
     binary,
-    both,
     copy_label,
     either,
     either_on,
@@ -72,12 +71,12 @@ def _under_present_names(increments: Expr, renamed: Mapping[str, str]) -> Expr:
 
 
 def _places(spec: Spec, gateway: Gateway, entry: Attribution, counter: Selector) -> Expr:
-    """One series for each value that the counter has now, with the value under which it is shown. Each cluster has the
-    limit for itself, as it has a gateway of its own."""
+    """A series for each value that the counter has now, at the least, with the value under which it is shown. Each
+    cluster has the limit for itself, as it has a gateway of its own."""
     clusters, by = spec.prometheus.keep_labels, (entry.label, *spec.prometheus.keep_labels)
     named, nobody = matches_not(entry.label, NOBODY), matches(entry.label, NOBODY)
     used = sum_by(by, settled(spec, scraped(gateway, names.TOKEN_USAGE_SUM).where(named)))
-    own_place = either(largest(entry.limit, used, clusters), sum_by(by, settled(spec, counter.where(nobody))))
-    values = aggregate("group", settled(spec, counter), by)
-    kept = copy_label(both(values, own_place, on=by), _shown(entry.label), entry.label)
-    return either_on(by, kept, labelled(values, _shown(entry.label), names.OTHER))
+    nobodys = sum_by(by, settled(spec, counter.where(nobody)))
+    own_place = aggregate("group", either(largest(entry.limit, used, clusters), nobodys), by)
+    others = labelled(aggregate("group", settled(spec, counter), by), _shown(entry.label), names.OTHER)
+    return either_on(by, copy_label(own_place, _shown(entry.label), entry.label), others)
