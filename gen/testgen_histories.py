@@ -145,15 +145,15 @@ def _fleets(grid: _Grid) -> Iterator[_History]:
 
 
 def _labels(grid: _Grid) -> Iterator[_History]:
-    """What changes as the step begins: a label of the target, and so of all its series; or the pod at an address."""
+    """What changes within the step: a label of the target, and so of all its series; or the pod at an address."""
     before, after = grid.line(("1", 20), "stale", "_"), grid.line("1", "1")
     old, new = grid.line(("5000", 20), "stale", "_"), grid.line("6000", "6000")
     relabelled = tuple({"pod": "p", "zone": zone} for zone in ("a", "b"))
     yield _History(
         "relabelled",
         0,
-        (_Life(before, relabelled[0]), _Life(after, relabelled[1])),
-        (_Life(old, relabelled[0]), _Life(new, relabelled[1])),
+        (_Life(grid.line(("1", 20), "stale"), relabelled[0]), _Life(grid.line("1"), relabelled[1])),
+        (_Life(grid.line(("5000", 20), "stale"), relabelled[0]), _Life(grid.line("6000"), relabelled[1])),
     )
     pods = tuple({"pod": pod} for pod in ("p", "q"))
     yield _History(

@@ -169,11 +169,18 @@ def of_token(tokens: list[Token], index: int, title: str) -> Iterator[Damage]:
     elif token.text in SETS:
         yield from instead("set operator", *SETS[token.text])
     elif token.text in FUNCTIONS and following in ("(", *LISTS):
-        yield from instead("function", *FUNCTIONS[token.text])
+        is_moment = [window.text for window in window_after(tokens, index)] == [str(MOMENT)]
+        yield from instead("function", *(("count_over_time",) if is_moment else FUNCTIONS[token.text]))
     elif token.kind == "string":
         yield from instead("label in a function", f'{token.text[:-1]}x"')
     elif is_metric(tokens, index):
         yield from instead("metric", f"{token.text}_x")
+
+
+def window_after(tokens: list[Token], index: int) -> list[Token]:
+    """The window of a function over time."""
+    opened = next((i for i in range(index, len(tokens)) if tokens[i].text == "["), len(tokens))
+    return tokens[opened + 1 : opened + 2] if tokens[index].text.endswith("_over_time") else []
 
 
 def is_sign(tokens: list[Token], index: int) -> bool:

@@ -18,7 +18,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gen", "rules", "dashboards")
 
-TESTGENS = "testgen_alerts testgen_calendar testgen_counting testgen_dates testgen_histories testgen_prices testgen_windows"
+TESTGENS = (
+    "testgen_alerts testgen_calendar testgen_counting testgen_dates testgen_histories testgen_prices testgen_records "
+    "testgen_windows"
+)
 
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
