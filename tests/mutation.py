@@ -78,6 +78,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "no test has a scrape between the end of a step and its evaluation",
     ),
     (
+        "^agentgateway:metered_tokens",
+        r"offset \[\[1m30s -> (3m|45s)\]\] == 1\)\)\), 0\)\)",
+        "a restarted series that is not carried over is born: all of it counts alike",
+    ),
+    (
+        "^agentgateway:metered_tokens",
+        r"\{job(\[\[= -> !=\]\].*?|=\[\[.*?\]\])\}\[1h\] offset",
+        "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
+    ),
+    (
         "^agentgateway:billable_tokens",
         "taken_from_input -> |taken_from_inputx",
         "the label lives inside this one expression, so that any name is as good",
@@ -104,7 +114,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:(tokens|unpriced_tokens|cost_usd:increase1m)",
-        r"\[1h\]\) \[\[unless -> or\]\]|\) \[\[agentgateway:price_usd_per_mtok -> agentgateway:price_usd_per_mtok_x\]\]",
+        r"\[1h\]\) \[\[unless -> or\]\]|\) \[\[agentgateway:price_usd_per_mtok -> \w+:price_usd_per_mtok_x\]\]",
         "the last price and the present one are the same series of which `or` takes one",
     ),
 )
@@ -282,7 +292,7 @@ def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) ->
             tests = {**plan.tests[test], "rule_files": [f"{number}.rules"]}
             Path(folder, f"{number}.test").write_text(json.dumps(tests))
         files = [f"{number}.test" for number in range(len(runs))]
-        command = [promtool.absolute(), "test", "rules", *files]
+        command = [str(promtool.absolute()), "test", "rules", *files]
         done = subprocess.run(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )

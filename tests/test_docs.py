@@ -94,7 +94,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path, promtool: Path) -> None:
 @pytest.mark.parametrize("command", ["promtool check rules out/rules.yaml", "promtool test rules out/rules-test*.yaml"])
 def test_promtool_by_hand_accepts_the_committed_files(command: str, promtool: Path) -> None:
     assert command in README
-    by_shell = ["sh", "-c", f'"$0" {command.removeprefix("promtool ")}', promtool]
+    by_shell = ["sh", "-c", f'"$0" {command.removeprefix("promtool ")}', str(promtool)]
     done = subprocess.run(by_shell, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
