@@ -6,9 +6,11 @@ rules are evaluated once. Providers, names and token types of the tests' own sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from tollbook.gen import names, traffic
@@ -20,6 +22,11 @@ from tollbook.gen.spec import Spec
 from tollbook.gen.traffic import TOKENS
 
 _OWN = "tollbook-test"
+#: Providers whose cached tokens are taken off `input`, each for a reason of its own.
+_CACHING = ("openai", "gcp.vertex_ai")
+
+#: A name with a price of before, like those under test.
+_ASKED = f"{_OWN}-asked"
 _FIRST_USD, _LAST_USD = Decimal(7), Decimal(8)
 
 
@@ -33,8 +40,14 @@ class _Use:
     is_priced: bool
 
     @property
-    def model(self) -> str:
-        return f"{_OWN}-model" if self.is_priced else self.name
+    def shown(self) -> tuple[tuple[str, str, str], ...]:
+        """Request and response model, and the model that is billed: the response's, else the request's."""
+        model = f"{_OWN}-model" if self.is_priced else self.name
+        return (
+            (f"{_OWN}-unlisted", self.name, model),
+            (self.name, names.UNKNOWN, model),
+            (_ASKED, self.name, model if self.is_priced else f"{_ASKED}-model"),
+        )
 
 
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
@@ -44,9 +57,9 @@ def cases(spec: Spec, end: Duration) -> Iterator[Case]:
 
 def _uses(spec: Spec) -> Iterator[_Use]:
     """Each of those with a price differs from what the spec prices in one label only; so does each without."""
-    model, step, gap = spec.models[0], spec.prometheus.step, spec.prometheus.gap
-    recent, late = gap - step - step, gap + step + step
-    for own, priced in ((_OWN, recent), (f"{_OWN}-none", None)):
+    model, step = spec.models[0], spec.prometheus.step
+    late = spec.prometheus.gap + step + step
+    for own, priced in ((_OWN, _recent(spec)), (f"{_OWN}-none", None)):
         yield _Use(own, model.name, names.OUTPUT, priced, priced is not None)
         yield _Use(model.provider, own, names.OUTPUT, priced, priced is not None)
         yield _Use(model.provider, model.name, own, priced, priced is not None)
@@ -54,31 +67,29 @@ def _uses(spec: Spec) -> Iterator[_Use]:
 
 
 def _prices(spec: Spec, end: Duration) -> Case:
-    """A name is found by the response, or by the request where the response has none."""
+    """A name is found by the response, or by the request where the response's has no price."""
     step, gateway = spec.prometheus.step, spec.gateways[0].id
     uses = list(_uses(spec))
-    series_in = [_old_price(spec, end, use, use.priced) for use in uses if use.priced]
-    tokens: list[tuple[Mapping[str, str], Decimal | int]] = []
-    unpriced: list[tuple[Mapping[str, str], Decimal | int]] = []
-    usd: list[tuple[Mapping[str, str], Decimal | int]] = []
-    for number, use in enumerate(uses, start=1):
-        shown = (f"{_OWN}-unlisted", use.name), (use.name, names.UNKNOWN)
-        for (request, response), count in zip(shown, (TOKENS * number, 100 * TOKENS * number), strict=True):
-            by_names = _named(use, {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response})
-            labels = {names.GATEWAY: gateway, **by_names, **traffic.spend_labels(spec)}
-            series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(count))))
-            if not use.is_priced:
-                unpriced.append((by_names, count))
-        by_model = _named(use, {names.MODEL: use.model})
-        tokens.append((by_model, 101 * TOKENS * number))
-        if use.is_priced:
-            usd.append((by_model, in_billionths(101 * TOKENS * number * _LAST_USD / MILLION)))
+    series_in = list(_old_prices(spec, end, uses))
+    by_model: dict[tuple[str, ...], int] = defaultdict(int)
+    unpriced: dict[tuple[str, ...], int] = {}
+    numbers = count(1)
+    for use in uses:
+        for request, response, model in use.shown:
+            tokens = TOKENS * next(numbers)
+            called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
+            labels = {names.GATEWAY: gateway, **_named(use, called), **traffic.spend_labels(spec)}
+            series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
+            by_model[use.provider, model, use.token_type] += tokens
+            if model == use.name:
+                unpriced[use.provider, request, response, use.token_type] = tokens
+    usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if "-model" in key[1]}
     by_model_labels = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
     by_names_labels = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
     samples = (
-        expect(sum_by(by_model_labels, _now(names.tokens(step))), end, tokens),
-        expect(sum_by(by_names_labels, _now(names.unpriced_tokens(step))), end, unpriced),
-        expect(billionths(sum_by(by_model_labels, _now(names.cost(step)))), end, usd),
+        _vector(by_model_labels, _now(names.tokens(step)), end, by_model),
+        _vector(by_names_labels, _now(names.unpriced_tokens(step)), end, unpriced),
+        _vector(by_model_labels, _now(names.cost(step)), end, usd, billionths),
     )
     return Case("a price holds on while Prometheus is away", step, tuple(series_in), samples)
 
@@ -87,9 +98,30 @@ def _named(use: _Use, called: Mapping[str, str]) -> dict[str, str]:
     return {names.PROVIDER: use.provider, **called, names.TOKEN_TYPE: use.token_type}
 
 
-def _old_price(spec: Spec, end: Duration, use: _Use, ago: Duration) -> dict[str, str]:
-    labels = _named(use, {names.MODEL: f"{_OWN}-model", names.RESPONSE_MODEL: use.name})
-    return input_series(names.PRICE, labels, _at(spec, end - ago, f"{_FIRST_USD} {_LAST_USD}"))
+def _vector(
+    by: tuple[str, ...],
+    expr: Expr,
+    at: Duration,
+    figures: Mapping[tuple[str, ...], int],
+    unit: Callable[[Expr], Expr] | None = None,
+) -> dict[str, Any]:
+    summed = sum_by(by, expr)
+    samples = [(dict(zip(by, key, strict=True)), figure) for key, figure in figures.items()]
+    return expect(unit(summed) if unit else summed, at, samples)
+
+
+def _old_prices(spec: Spec, end: Duration, uses: Iterable[_Use]) -> Iterator[dict[str, str]]:
+    recent = _at(spec, end - _recent(spec), f"{_FIRST_USD} {_LAST_USD}")
+    for use in uses:
+        asked = _named(use, {names.MODEL: f"{_ASKED}-model", names.RESPONSE_MODEL: _ASKED})
+        yield input_series(names.PRICE, asked, recent)
+        if use.priced:
+            labels = _named(use, {names.MODEL: f"{_OWN}-model", names.RESPONSE_MODEL: use.name})
+            yield input_series(names.PRICE, labels, _at(spec, end - use.priced, f"{_FIRST_USD} {_LAST_USD}"))
+
+
+def _recent(spec: Spec) -> Duration:
+    return spec.prometheus.gap - spec.prometheus.step - spec.prometheus.step
 
 
 def _restart(spec: Spec, end: Duration) -> Case:
@@ -99,14 +131,14 @@ def _restart(spec: Spec, end: Duration) -> Case:
     called = {names.REQUEST_MODEL: model.name, names.RESPONSE_MODEL: model.name}
     shown = {**labels, **called, names.TOKEN_TYPE: names.OUTPUT}
     unlisted = {**shown, **dict.fromkeys(called, traffic.UNLISTED_MODEL)}
-    nameless = {**unlisted, names.RESPONSE_MODEL: names.UNKNOWN}
-    cached = {**shown, names.TOKEN_TYPE: names.CACHE_READ}
+    nameless, asked = ({**of, names.RESPONSE_MODEL: names.UNKNOWN} for of in (unlisted, shown))
+    cached = [{**shown, names.PROVIDER: provider, names.TOKEN_TYPE: names.CACHE_READ} for provider in _CACHING]
     spent = {**labels, names.MODEL: model.name}
     yesterday = {names.DAY: "-2", names.WEEK: "-1", names.MONTH: "11"}
     before = _at(spec, end - step, "5")
     put_in: Iterable[tuple[str, Mapping[str, str]]] = (
-        *((names.metered_tokens(step), labels) for labels in (shown, cached)),
-        *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless)),
+        *((names.metered_tokens(step), labels) for labels in (shown, *cached)),
+        *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
         (names.tokens(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.DAY_TOTAL, {**spent, **yesterday}),
