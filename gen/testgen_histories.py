@@ -99,6 +99,7 @@ def _histories(grid: _Grid) -> Iterator[_History]:
     yield from _returns(grid)
     yield from _fleets(grid)
     yield from _labels(grid)
+    yield from _clusters(grid)
 
 
 def _within_the_step(grid: _Grid) -> Iterator[_History]:
@@ -115,8 +116,9 @@ def _outages(grid: _Grid) -> Iterator[_History]:
     short, long = grid.within(gap), grid.beyond(gap)
     for name, down, billed, born in (("back", short, 1000, 450), ("back-late", long, 0, 0)):
         up = (_Life(grid.line(("1", 20), ("0", down), "1", "1")),)
-        yield _History(name, billed, up, (_Life(grid.line(("5000", 20), "stale", ("_", down - 1), "6000", "6000")),))
-        restarted = _Life(grid.line(("5000", 20), "stale", ("_", down - 1), "650", "650"))
+        away = "stale", ("_", down - 1)
+        yield _History(name, billed, up, (_Life(grid.line(("600", 19), "5000", *away, "6000", "6000")),))
+        restarted = _Life(grid.line(("600", 19), "5000", *away, "650", "650"))
         yield _History(f"restarted-{name}", billed and 650, up, (restarted,))
         yield _History(f"born-{name}", born, up, (_Life(grid.line("450", "450")),))
 
@@ -145,15 +147,15 @@ def _fleets(grid: _Grid) -> Iterator[_History]:
 
 
 def _labels(grid: _Grid) -> Iterator[_History]:
-    """What changes as the step begins: a label of the target, and so of all its series; or the pod at an address."""
+    """What changes within the step: a label of the target, and so of all its series; or the pod at an address."""
     before, after = grid.line(("1", 20), "stale", "_"), grid.line("1", "1")
     old, new = grid.line(("5000", 20), "stale", "_"), grid.line("6000", "6000")
     relabelled = tuple({"pod": "p", "zone": zone} for zone in ("a", "b"))
     yield _History(
         "relabelled",
         0,
-        (_Life(before, relabelled[0]), _Life(after, relabelled[1])),
-        (_Life(old, relabelled[0]), _Life(new, relabelled[1])),
+        (_Life(grid.line(("1", 20), "stale"), relabelled[0]), _Life(grid.line("1"), relabelled[1])),
+        (_Life(grid.line(("5000", 20), "stale"), relabelled[0]), _Life(grid.line("6000"), relabelled[1])),
     )
     pods = tuple({"pod": pod} for pod in ("p", "q"))
     yield _History(
@@ -163,6 +165,22 @@ def _labels(grid: _Grid) -> Iterator[_History]:
     for label in _PASSING:
         passing = tuple(_Life(seen, {label: value}) for seen, value in ((old, "a"), (new, "b")))
         yield _History(f"passing-{label}", 0, always, passing)
+
+
+def _clusters(grid: _Grid) -> Iterator[_History]:
+    """Another cluster has a target of the same name: it is not this one."""
+    keep_labels = grid.spec.prometheus.keep_labels
+    if not keep_labels:
+        return
+    other = {keep_labels[0]: f"other-{keep_labels[0]}"}
+    long_ago = grid.line(("1", grid.beyond(_WATCHED) * 2))
+    twin, fleet = _Life(long_ago, other), _Life(long_ago, pod="other")
+    joined = _Life(grid.line("1", "1"))
+    yield _History("twin-known", 0, (twin, joined), (_Life(grid.line("800", "800")),))
+    yield _History("twin-joined", 800, (twin, fleet, joined), (_Life(grid.line("800", "800")),))
+    down = _Life(grid.line(("1", 20), ("0", 4), "1", "1"))
+    back = _Life(grid.line(("5000", 20), "stale", ("_", 3), "6000", "6000"))
+    yield _History("twin-down", 1000, (twin, down), (back,))
 
 
 def _targets(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[str, str]]:

@@ -85,6 +85,8 @@ class Mutant:
     kind: str
     change: str
     """`before -> after`, with what stands around it."""
+    marked: str
+    """The same within the whole expression."""
     data: Mapping[str, Any]
     """The damaged rule, as in a rule file."""
 
@@ -97,14 +99,17 @@ def mutants_of(rule: Mapping[str, Any]) -> Iterator[Mutant]:
     title = title_of(rule)
     for kind, start, end, text in damages(rule["expr"], title):
         expr = rule["expr"][:start] + text + rule["expr"][end:]
-        yield Mutant(title, kind, shown(rule["expr"], start, end, text), {**rule, "expr": expr})
+        short, whole = (shown(rule["expr"], start, end, text, around) for around in (40, len(expr)))
+        yield Mutant(title, kind, short, whole, {**rule, "expr": expr})
     for label, value in rule.get("labels", {}).items():
         kind = "severity" if label == "severity" else "token type" if value in TOKEN_TYPES else "label of the rule"
         labels = {**rule["labels"], label: other_value(value)}
-        yield Mutant(title, kind, f'{label}="{value}" -> "{labels[label]}"', {**rule, "labels": labels})
+        change = f'{label}="{value}" -> "{labels[label]}"'
+        yield Mutant(title, kind, change, change, {**rule, "labels": labels})
     if "for" in rule:
         for held in (*other_durations(rule["for"]), "0s"):
-            yield Mutant(title, "for", f"{rule['for']} -> {held}", {**rule, "for": held})
+            change = f"{rule['for']} -> {held}"
+            yield Mutant(title, "for", change, change, {**rule, "for": held})
 
 
 def shape_of(expr: str) -> str:
@@ -117,8 +122,8 @@ def title_of(rule: Mapping[str, Any]) -> str:
     return f"{rule.get('record') or rule['alert']}{{{labels}}}"
 
 
-def shown(expr: str, start: int, end: int, text: str) -> str:
-    before, after = expr[max(start - 40, 0) : start], expr[end : end + 30]
+def shown(expr: str, start: int, end: int, text: str, around: int) -> str:
+    before, after = expr[max(start - around, 0) : start], expr[end : end + around]
     return f"...{before}[[{expr[start:end]} -> {text or 'nothing'}]]{after}..."
 
 
@@ -169,11 +174,18 @@ def of_token(tokens: list[Token], index: int, title: str) -> Iterator[Damage]:
     elif token.text in SETS:
         yield from instead("set operator", *SETS[token.text])
     elif token.text in FUNCTIONS and following in ("(", *LISTS):
-        yield from instead("function", *FUNCTIONS[token.text])
+        is_moment = [window.text for window in window_after(tokens, index)] == [str(MOMENT)]
+        yield from instead("function", *(("count_over_time",) if is_moment else FUNCTIONS[token.text]))
     elif token.kind == "string":
         yield from instead("label in a function", f'{token.text[:-1]}x"')
     elif is_metric(tokens, index):
         yield from instead("metric", f"{token.text}_x")
+
+
+def window_after(tokens: list[Token], index: int) -> list[Token]:
+    """The window of a function over time."""
+    opened = next((i for i in range(index, len(tokens)) if tokens[i].text == "["), len(tokens))
+    return tokens[opened + 1 : opened + 2] if tokens[index].text.endswith("_over_time") else []
 
 
 def is_sign(tokens: list[Token], index: int) -> bool:
