@@ -22,6 +22,9 @@ from tollbook.gen.spec import Spec
 from tollbook.gen.traffic import TOKENS
 
 _OWN = "tollbook-test"
+#: A day of another week and month than that on which the tests end.
+_YESTERDAY = {names.DAY: "-2", names.WEEK: "-1", names.MONTH: "11"}
+
 #: Providers whose cached tokens are taken off `input`, each for a reason of its own.
 _CACHING = ("openai", "gcp.vertex_ai")
 
@@ -53,6 +56,7 @@ class _Use:
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
     yield _prices(spec, end)
     yield _restart(spec, end)
+    yield _restart_at_midnight(spec, end)
 
 
 def _uses(spec: Spec) -> Iterator[_Use]:
@@ -72,16 +76,18 @@ def _prices(spec: Spec, end: Duration) -> Case:
     series_in = list(_old_prices(spec, end, uses))
     by_model: dict[tuple[str, ...], int] = defaultdict(int)
     unpriced: dict[tuple[str, ...], int] = {}
-    numbers = count(1)
+    spenders = list(_spenders(spec))
+    numbers, few = count(1), count()
     for use in uses:
         for request, response, model in use.shown:
-            tokens = TOKENS * next(numbers)
+            tokens = next(few) if model == use.name else TOKENS * next(numbers)
             called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
-            labels = {names.GATEWAY: gateway, **_named(use, called), **traffic.spend_labels(spec)}
-            series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
-            by_model[use.provider, model, use.token_type] += tokens
-            if model == use.name:
-                unpriced[use.provider, request, response, use.token_type] = tokens
+            for who in spenders:
+                labels = {names.GATEWAY: gateway, **_named(use, called), **who}
+                series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
+            by_model[use.provider, model, use.token_type] += tokens * len(spenders)
+            if model == use.name and tokens:
+                unpriced[use.provider, request, response, use.token_type] = tokens * len(spenders)
     usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if "-model" in key[1]}
     by_model_labels = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
     by_names_labels = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
@@ -91,6 +97,14 @@ def _prices(spec: Spec, end: Duration) -> Case:
         _vector(by_model_labels, _now(names.cost(step)), end, usd, billionths),
     )
     return Case("a price holds on while Prometheus is away", step, tuple(series_in), samples)
+
+
+def _spenders(spec: Spec) -> Iterator[dict[str, str]]:
+    """Two, where there is a label to tell them apart."""
+    labels = traffic.spend_labels(spec)
+    yield labels
+    if spec.attribution:
+        yield {**labels, spec.attribution[0].label: f"{_OWN}-another"}
 
 
 def _named(use: _Use, called: Mapping[str, str]) -> dict[str, str]:
@@ -140,15 +154,13 @@ def _restart(spec: Spec, end: Duration) -> Case:
     nameless, asked = ({**of, names.RESPONSE_MODEL: names.UNKNOWN} for of in (unlisted, shown))
     cached = [{**shown, names.PROVIDER: provider, names.TOKEN_TYPE: names.CACHE_READ} for provider in _CACHING]
     spent = {**labels, names.MODEL: model.name}
-    yesterday = {names.DAY: "-2", names.WEEK: "-1", names.MONTH: "11"}
     before = _at(spec, end - step, "5")
     put_in: Iterable[tuple[str, Mapping[str, str]]] = (
         *((names.metered_tokens(step), labels) for labels in (shown, *cached)),
         *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
         (names.tokens(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
-        (names.DAY_TOTAL, {**spent, **yesterday}),
-        (names.CALENDAR, {names.GATEWAY: labels[names.GATEWAY], **yesterday}),
+        (names.DAY_TOTAL, {**spent, **_YESTERDAY}),
     )
     records = (
         *(names.billable_tokens(step), names.tokens(step), names.unpriced_tokens(step), names.cost(step)),
@@ -157,6 +169,22 @@ def _restart(spec: Spec, end: Duration) -> Case:
     )
     samples = tuple(expect(_now(record), end, []) for record in records)
     return Case("nothing of before a restart is counted again", step, _series(put_in, before), samples)
+
+
+def _restart_at_midnight(spec: Spec, end: Duration) -> Case:
+    """The calendar and the total of yesterday are still found, and a dollar is spent today."""
+    step, model = spec.prometheus.step, spec.models[0]
+    owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, names.MODEL: model.name}
+    spent = {**owner, **traffic.spend_labels(spec)}
+    before, now = _at(spec, end - step, "5"), _at(spec, end, "1")
+    series_in = (
+        input_series(names.CALENDAR, {names.GATEWAY: spec.gateways[0].id, **_YESTERDAY}, _at(spec, end - step, "1")),
+        input_series(names.DAY_TOTAL, {**spent, **_YESTERDAY}, before),
+        input_series(names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}, now),
+    )
+    to_date = (names.DAY_TO_DATE, names.WEEK_TO_DATE, names.MONTH_TO_DATE)
+    samples = tuple(expect(series(record).now(), end, [({"__name__": record, **spent}, 1)]) for record in to_date)
+    return Case("a restart at midnight", step, series_in, samples)
 
 
 def _series(put_in: Iterable[tuple[str, Mapping[str, str]]], seen: str) -> tuple[dict[str, Any], ...]:

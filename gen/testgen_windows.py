@@ -17,7 +17,7 @@ from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell
 from tollbook.gen.promql import one_of, series
 from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, expect_alerts, input_series, values
-from tollbook.gen.spec import Spec
+from tollbook.gen.spec import Monitor, Spec
 
 #: Longer than every window but that of a month to date, which testgen_calendar tries.
 _END = Duration.parse("31d")
@@ -40,7 +40,7 @@ _Labels = tuple[tuple[str, str], ...]
 
 def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
-        *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts)),
+        *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
         testgen_histories.case(spec, _END),
         *testgen_records.cases(spec, _END),
     )
@@ -116,13 +116,41 @@ def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
         names.RESPONSE_MODEL: traffic.UNLISTED_MODEL,
         **traffic.kept_labels(spec),
     }
-    used = input_series(names.unpriced_tokens(step), labels, _lately(step, 1))
-    firing = expect_alerts(rule.alert, _END, [(rule, labels, Decimal(_held(_HOUR, step)))])
-    return Case("tokens without a price in the last hour", step, (used,), alerts=(firing,))
+    record, once = names.unpriced_tokens(step), {**labels, names.RESPONSE_MODEL: names.UNKNOWN}
+    series_in = (
+        *(input_series(record, {**labels, names.TOKEN_TYPE: of}, _lately(step, _TOKENS[of])) for of in _TOKENS),
+        input_series(record, {**once, names.TOKEN_TYPE: names.OUTPUT}, _last(step, 1)),
+    )
+    in_an_hour = Decimal(sum(_TOKENS.values()) * _held(_HOUR, step))
+    firing = expect_alerts(rule.alert, _END, [(rule, labels, in_an_hour), (rule, once, Decimal(1))])
+    return Case("tokens without a price in the last hour", step, series_in, alerts=(firing,))
+
+
+def _idle(spec: Spec) -> Case:
+    """The first gateway is known, although not reached, and nothing is used: that is zero. Of the others, whose targets
+    are not known, nothing is known."""
+    first = spec.gateways[0]
+    pod = _last(_EVERY, 0)
+    kept = traffic.kept_labels(spec)
+    idle = [
+        ({**kept, names.GATEWAY: gateway.id}, 0)
+        for gateway in spec.gateways
+        if gateway.job == first.job and (gateway.monitor is not Monitor.SERVICE or gateway.namespace == first.namespace)
+    ]
+    records = names.gateway_cost(spec.prometheus.step), names.INPUT_TOKENS_BY_GATEWAY, names.OUTPUT_TOKENS_BY_GATEWAY
+    samples = [_vector(record, idle) for record in records]
+    if spec.budgets:
+        samples.append(_vector(names.BUDGET_SPENT, [({names.BUDGET: budget.name}, 0) for budget in spec.budgets]))
+    return Case("nothing is used", _EVERY, (traffic.up(spec, first, scraped=pod),), tuple(samples))
 
 
 def _all_along(value: int, entries: int) -> str:
     return values(absent(1), constant(value, entries))
+
+
+def _last(step: Duration, value: int) -> str:
+    """One entry at the end."""
+    return values(absent(_END.milliseconds // step.milliseconds), str(value))
 
 
 def _lately(step: Duration, value: int) -> str:

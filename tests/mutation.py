@@ -122,6 +122,61 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         r"\[1h\]\) \[\[unless -> or\]\]|\) \[\[agentgateway:price_usd_per_mtok -> \w+:price_usd_per_mtok_x\]\]",
         "the last price and the present one are the same series of which `or` takes one",
     ),
+    (
+        "^agentgateway:cost_usd:increase1m",
+        r"\[\[\[1h -> 2h\]\]\]\) unless",
+        "tokens have a priced model only where a price was found within the same time",
+    ),
+    (
+        "^agentgateway:(gateway_cost_usd|input_tokens|output_tokens)",
+        r"0 \* \[\[max -> sum\]\]",
+        "zero times anything is zero",
+    ),
+    (
+        "^agentgateway:calendar:now",
+        r"\[\[0\.001 -> 0\.002\]\]|\[\[\* -> /\]\] on \(\) group_left",
+        "no sample lies between two milliseconds, and all is multiplied by one",
+    ),
+    (
+        "^agentgateway:cost_usd_of_day:increase1m",
+        r"\[\[\* -> /\]\] on \(gateway\)|\* on \(\[\[gateway -> nothing",
+        "both sides are of this gateway, and the calendar's value is one",
+    ),
+    (
+        "^agentgateway:cost_usd.*_to_date|^agentgateway:cost_usd_of_day",
+        r"\[\[last_over_time -> count_over_time\]\]\(agentgateway:calendar",
+        "the calendar's value is one",
+    ),
+    (
+        "^agentgateway:cost_usd.*_to_date",
+        r"and on \(\[\[gateway, \w+ -> \w+\]\]\)",
+        "both sides are of this gateway",
+    ),
+    (
+        "^agentgateway:cost_usd.*_to_date",
+        r"\[\[\[(1d59m59s999ms -> 2d|7d1h -> 14d|31d1h -> 62d)|:\[\[5m -> 2m30s",
+        "which days count is told by their labels: the window must be long enough, and looked at often enough",
+    ),
+    (
+        "^agentgateway:cost_usd:(week|month)_to_date",
+        r"day_to_date\{[^}]*\}\[\[\[1ms -> 5m\]\]\]\) or",
+        "a day's last total is found by what follows, too",
+    ),
+    (
+        "^agentgateway:cost_usd:day_to_date",
+        r"\[\[sum -> max\]\] without",
+        "of each day there is one total",
+    ),
+    (
+        "^LLMBudgetThresholdReached",
+        r"\[\[>= -> >\]\]",
+        "a sum of floats need not meet a threshold exactly, so amounts lie a hair beside it",
+    ),
+    (
+        "^LLMTokensUnpriced",
+        r"\[\[> -> >=\]\]",
+        "what it reads is recorded only where it is more than zero",
+    ),
 )
 
 #: Of all damages, those with a reason not excused.
