@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from string import Template
 
 from tollbook.gen.load import load
 from tollbook.gen.spec import Model, Spec
+from tollbook.gen.timezones import zone
 
 TEMPLATE = Path(__file__).with_name("tollbook.yaml")
 
@@ -23,6 +25,11 @@ def spec_text(now: int) -> str:
 
 def spec_of(now: int) -> Spec:
     return load(spec_text(now), TEMPLATE.name).spec
+
+
+@cache
+def local_day(second: int, timezone: str) -> date:
+    return datetime.fromtimestamp(second, zone(timezone)).date()
 
 
 def at_prices_of(spec: Spec, day: date) -> Spec:

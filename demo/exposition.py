@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
@@ -31,8 +31,6 @@ LOOKUPS_SINCE = (1, 3)
 
 OK = 200
 
-#: What the gateway's own catalog says a request costs, or None where the model is not in it.
-Catalog = Callable[[Request], Decimal | None]
 #: Name, labels in the notation of the text format, value.
 Sample = tuple[str, str, str]
 
@@ -48,6 +46,9 @@ class Timing:
     seconds: float = 1.5
     first_token: float | None = None
     per_output_token: float | None = None
+
+
+AS_USUAL = Timing()
 
 
 class Histogram:
@@ -96,9 +97,9 @@ REQUESTS = Family("agentgateway_requests", "counter", "HTTP requests")
 class Process:
     """One run of the data plane: its counters begin with it and are gone with it."""
 
-    def __init__(self, version: tuple[int, int], catalog: Catalog | None = None) -> None:
+    def __init__(self, version: tuple[int, int], has_catalog: bool = False) -> None:
         self.version = version
-        self._catalog = catalog
+        self._has_catalog = has_catalog
         self._tokens: dict[str, Histogram] = defaultdict(lambda: Histogram(TOKEN_BOUNDS))
         self._seconds: dict[str, Histogram] = defaultdict(lambda: Histogram(SECOND_BOUNDS))
         self._first_token: dict[str, Histogram] = defaultdict(lambda: Histogram(FIRST_TOKEN_BOUNDS))
@@ -107,14 +108,16 @@ class Process:
         self._lookups: dict[str, int] = defaultdict(int)
         self._requests: dict[str, int] = defaultdict(int)
 
-    def serve(self, request: Request, count: int = 1, timing: Timing = Timing()) -> None:  # noqa: B008 - frozen
-        """So many requests, all alike. A provider that reports its cache does so in every answer: a count of zero makes
-        a series of zero."""
+    def serve(
+        self, request: Request, count: int = 1, timing: Timing = AS_USUAL, usd: Decimal | None = None
+    ) -> None:
+        """So many requests, all alike, for which the gateway's own catalog asks so much each; None: they are not in it.
+        A provider that reports its cache does so in every answer: a count of zero makes a series of zero."""
         common = _labels(_request_labels(request))
         for token_type, tokens in oracle.exported(request).items():
             self._tokens[f'gen_ai_token_type="{token_type}",{common}'].observe(tokens, count)
         self._time(common, timing, count)
-        self._bill(common, request, count)
+        self._bill(common, usd, count)
         self._requests[_http_labels(request, OK)] += count
 
     def refuse(self, request: Request, status: int, count: int = 1) -> None:
@@ -128,11 +131,10 @@ class Process:
         if timing.per_output_token is not None:
             self._per_token[common].observe(timing.per_output_token, count)
 
-    def _bill(self, common: str, request: Request, count: int) -> None:
-        usd = self._catalog(request) if self._catalog else None
-        if usd is not None:
+    def _bill(self, common: str, usd: Decimal | None, count: int) -> None:
+        if self._has_catalog and usd is not None:
             self._usd[common] += usd * count
-        status = "NoCatalog" if self._catalog is None else "Missing" if usd is None else "Exact"
+        status = "NoCatalog" if not self._has_catalog else "Missing" if usd is None else "Exact"
         self._lookups[f'status="{status}",{common}'] += count
 
     def text(self) -> str:

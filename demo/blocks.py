@@ -1,0 +1,60 @@
+"""Samples of the past as blocks of a Prometheus: written as OpenMetrics, read by promtool."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+#: One of the lengths that Prometheus' own compaction makes. promtool reads its input anew for each block, so there is a
+#: file for each.
+BLOCK_SECONDS = 54 * 3600
+
+
+class Blocks:
+    """Give samples of a series in the order of time, and of different ones at most a block apart."""
+
+    def __init__(self, data: Path, promtool: Path) -> None:
+        self._data, self._promtool = data, promtool
+        self._files: dict[int, TextIO] = {}
+        self._stack = ExitStack()
+
+    def add(self, second: int, lines: Iterable[str]) -> None:
+        """Each line is a series and its value; all are of this second."""
+        file = self._file(second // BLOCK_SECONDS)
+        file.writelines(f"{line} {second}\n" for line in lines)
+
+    def finish_before(self, second: int) -> None:
+        """Nothing older will come."""
+        for number in [number for number in self._files if (number + 1) * BLOCK_SECONDS <= second]:
+            self._finish(number)
+
+    def _file(self, number: int) -> TextIO:
+        if number not in self._files:
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+            self._files[number] = self._stack.enter_context(Path(folder, "samples.om").open("w", encoding="utf-8"))
+        return self._files[number]
+
+    def _finish(self, number: int) -> None:
+        with self._files.pop(number) as file:
+            file.write("# EOF\n")
+        path = Path(file.name)
+        command = (self._promtool, "tsdb", "create-blocks-from", "openmetrics", path, self._data)
+        lasts = f"--max-block-duration={BLOCK_SECONDS // 3600}h"
+        made = subprocess.run([*command, lasts], capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise RuntimeError(f"promtool refused the history: {made.stdout}{made.stderr}")
+        path.unlink()
+
+    def __enter__(self) -> Blocks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        with self._stack:
+            if kind is None:
+                for number in sorted(self._files):
+                    self._finish(number)
