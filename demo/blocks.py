@@ -21,6 +21,7 @@ class Blocks:
     def __init__(self, data: Path, promtool: Path) -> None:
         self._data, self._promtool = data, promtool
         self._files: dict[int, TextIO] = {}
+        self._reading: list[subprocess.Popen[str]] = []
         self._stack = ExitStack()
 
     def add(self, second: int, lines: Iterable[str]) -> None:
@@ -45,10 +46,18 @@ class Blocks:
         path = Path(file.name)
         command = (self._promtool, "tsdb", "create-blocks-from", "openmetrics", path, self._data)
         lasts = f"--max-block-duration={BLOCK_SECONDS // 3600}h"
-        made = subprocess.run([*command, lasts], capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise RuntimeError(f"promtool refused the history: {made.stdout}{made.stderr}")
-        path.unlink()
+        self._wait(leave=1)
+        self._reading.append(
+            subprocess.Popen([*command, lasts], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        )
+
+    def _wait(self, leave: int = 0) -> None:
+        """While promtool reads one file the next is written."""
+        while len(self._reading) > leave:
+            with self._reading.pop(0) as reader:
+                _, errors = reader.communicate()
+            if reader.returncode:
+                raise RuntimeError(f"promtool refused the history: {errors}")
 
     def __enter__(self) -> Blocks:
         return self
@@ -58,3 +67,4 @@ class Blocks:
             if kind is None:
                 for number in sorted(self._files):
                     self._finish(number)
+            self._wait()
