@@ -31,7 +31,7 @@ _USED_BY: Mapping[str, tuple[str, ...]] = {
 _USED_PREFIXES = {"gen_ai_": "agentgateway's own metrics", "__": "Prometheus", "shown_": "tollbook"}
 
 # An alert carries few labels; `namespace`, for one, is free and what Alertmanager routes by in Kubernetes.
-_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold")
+_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold", "burn")
 
 
 def label_findings(resolved: Resolved) -> Iterator[Problem]:

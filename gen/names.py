@@ -39,9 +39,12 @@ TOKEN_TYPE = "gen_ai_token_type"
 MODEL = "model"
 BUDGET = "budget"
 DAY, WEEK, MONTH = "day", "week", "month"
+CLUSTER, PROMETHEUS = "cluster", "prometheus"
+ALERTNAME = "alertname"
 JOB, INSTANCE, NAMESPACE = "job", "instance", "namespace"
 SEVERITY = "severity"
 THRESHOLD = "threshold"
+BURN = "burn"
 PERIOD = "period"
 #: Which attribution label an alert is about.
 ATTRIBUTION = "attribution"
@@ -49,6 +52,8 @@ TAG = "tag"
 STATUS = "status"
 #: Which row of the table of versions a token was counted by.
 SEMANTICS = "token_semantics"
+POD = "pod"
+RULE_GROUP = "rule_group"
 
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -64,6 +69,9 @@ CACHE_TYPES = (CACHE_READ, CACHE_WRITE)
 PROMPT_TYPES = (INPUT, CACHE_READ, CACHE_WRITE)
 #: Not of tokens but of dollars alone: what requests with a long context cost above the base price.
 LONG_CONTEXT = "long_context"
+
+# ---- What came of a look-up in the gateway's catalog, as agentgateway writes it ---------------------------
+EXACT, NO_CATALOG = "Exact", "NoCatalog"
 
 #: An attribution label's value under which those beyond its limit are summed.
 OTHER = "other"
@@ -103,6 +111,11 @@ RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
 def budget_increase(window: Duration) -> str:
     """What was spent of a budget within a window that slides."""
     return f"agentgateway:budget_usd:increase{window}"
+
+
+def ledger_seconds(window: Duration) -> str:
+    """For how much of a sliding window the ledger of a gateway was kept."""
+    return f"agentgateway:ledger:seconds{window}"
 
 
 def metered_usd(step: Duration) -> str:
@@ -179,6 +192,18 @@ ALERT_RULES_FAILING = "LLMCostRulesFailing"
 ALERT_RULES_MISSED = "LLMCostRulesMissed"
 ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
 
+#: Alerts about what is scraped of one gateway: while none of its pods is, they say nothing new. Those about tokens that
+#: were counted (without a price, without an owner) stay true and stay.
+ALERTS_ON_SCRAPED_GATEWAY = (
+    ALERT_TARGET_DOWN,
+    ALERT_VERSION,
+    ALERT_SUMS_MISSING,
+    ALERT_COUNTERS_FROZEN,
+    ALERT_NO_USAGE,
+    ALERT_CATALOG,
+    ALERT_RECONCILIATION,
+)
+
 #: Where the runbooks are published unless the spec says otherwise.
 RUNBOOKS = "https://github.com/tollbook/tollbook/blob/main/docs/runbooks"
 
@@ -190,3 +215,4 @@ MONITORING_FILE = "monitoring.yaml"
 DASHBOARD_FILE = "grafana-dashboard.json"
 RULES_FILE = "rules.yaml"
 RULES_TEST_FILE = "rules-test.yaml"
+INHIBIT_RULES_FILE = "inhibit-rules.yaml"

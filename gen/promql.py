@@ -142,6 +142,11 @@ def sum_of_steps(selector: Selector, window: Duration) -> Expr:
     return over_time("sum", selector, window - _MILLISECOND)
 
 
+def count_of_steps(selector: Selector, window: Duration) -> Expr:
+    """How many records there are of the window, each once."""
+    return over_time("count", selector, window - _MILLISECOND)
+
+
 def subquery(function: str, inner: Expr, window: Duration, resolution: Duration) -> Expr:
     return Expr(f"{function}({inner.operand}[{window}:{resolution}])")
 
@@ -178,10 +183,12 @@ def clock(ago: Duration | None = None) -> Expr:
     return Expr(f"vector(time() - {number(Decimal(ago.milliseconds) / 1000)})" if ago else "vector(time())")
 
 
-def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], early: Duration) -> Expr:
+def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], early: Duration | None = None) -> Expr:
     """Seconds since 1970 on a zone's wall clock. PromQL knows no zones, so each change of the offset from UTC
     (unix seconds, new offset in seconds) is written out as a dated step."""
-    text, offset = f"time() - {number(Decimal(early.milliseconds) / 1000)}", 0
+    text, offset = "time()", 0
+    if early:
+        text += f" - {number(Decimal(early.milliseconds) / 1000)}"
     for instant, new_offset in ((None, base_offset_seconds), *changes):
         shift, offset = new_offset - offset, new_offset
         if shift:
@@ -213,6 +220,11 @@ def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
 def one_of_each(by: Sequence[str], expr: Expr) -> Expr:
     """One series of each group, with its labels and value."""
     return Expr(f"topk by ({', '.join(by)}) (1, {expr})")
+
+
+def highest(count: int, expr: Expr) -> Expr:
+    """The series of the highest values, the highest first."""
+    return Expr(f"sort_desc(topk({count}, {expr}))")
 
 
 def total(expr: Expr) -> Expr:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import current_provider
+from tollbook.gen.pacing import SHORTEST_BURN
 from tollbook.gen.sections import Section
 from tollbook.gen.spec import (
     Attribution,
@@ -152,25 +153,27 @@ def _attribution(data: Mapping[str, Any]) -> Attribution:
 
 
 def _budget(data: Mapping[str, Any]) -> Budget:
+    period = _period(data["period"])
+    is_rolling = isinstance(period, Duration)
+    is_short = isinstance(period, Duration) and period < SHORTEST_BURN
     alert_at = data.get("alert_at", {"80": "warning", "100": "critical"})
+    forecast = data.get("forecast", "never" if is_rolling else "warning")
+    burn = data.get("burn", {} if is_short else {"fast": "critical", "slow": "warning"})
     thresholds = (Threshold(Decimal(percent), severity) for percent, severity in alert_at.items())
     return Budget(
         name=data["name"],
         usd=Decimal(data["usd"]),
-        period=_period(data["period"]),
+        period=period,
         match={MATCH_LABELS.get(key, key): _matched(key, value) for key, value in data.get("match", {}).items()},
         thresholds=tuple(sorted(thresholds, key=lambda threshold: threshold.percent)),
         labels=data.get("labels", {}),
-        forecast=None if (severity := data.get("forecast", "warning")) == "never" else severity,
-        burn={Burn(speed): severity for speed, severity in data.get("burn", _BURN).items()},
+        forecast=None if forecast == "never" else forecast,
+        burn={Burn(speed): severity for speed, severity in burn.items()},
     )
 
 
 def _matched(key: str, value: str) -> str:
     return current_provider(value) if key == "provider" else value
-
-
-_BURN = {"fast": "critical", "slow": "warning"}
 
 
 def _period(text: str) -> Period | Duration:

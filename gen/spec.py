@@ -154,7 +154,7 @@ class Budget:
     thresholds: tuple[Threshold, ...]
     labels: Mapping[str, str]
     forecast: str | None
-    """Severity of the alert that the period will end over the limit; None: no such alert."""
+    """Severity of the alert that the period will end over the limit; None: no such alert, as for rolling windows."""
     burn: Mapping[Burn, str]
     """Severity of the alert on each speed of burning that is watched."""
 

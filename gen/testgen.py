@@ -7,9 +7,11 @@ from typing import Any
 
 from tollbook.gen import (
     names,
-    testgen_alerts,
+    testgen_blindness,
+    testgen_budgets,
     testgen_counting,
     testgen_dollars,
+    testgen_pace,
     testgen_prices,
     testgen_semantics,
 )
@@ -24,7 +26,9 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> dict[str, Any]:
         *testgen_counting.cases(spec),
         *testgen_semantics.cases(spec),
         *testgen_dollars.cases(spec, alerts),
-        *testgen_alerts.cases(spec, alerts),
+        *testgen_blindness.cases(spec, alerts),
+        *testgen_budgets.cases(spec, alerts),
+        *testgen_pace.cases(spec, alerts),
     )
     return {
         "rule_files": [names.RULES_FILE],

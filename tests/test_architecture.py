@@ -21,7 +21,10 @@ PACKAGES = ("gen", "rules", "dashboards")
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": (
-        "errors durations wording names promql promql_reading spec model gateways annotations placeholders timezones",
+        (
+            "errors durations wording names promql promql_reading spec model gateways annotations placeholders "
+            "timezones pacing"
+        ),
         "",
     ),
     "files": ("reading scalars yamlsyntax yamlio", "vocabulary"),
@@ -30,10 +33,8 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        (
-            "rulefile manifests headers oracle promtest traffic "
-            "testgen testgen_alerts testgen_counting testgen_dollars testgen_prices testgen_semantics"
-        ),
+        """rulefile manifests headers inhibition oracle spending promtest traffic testgen testgen_blindness
+        testgen_budgets testgen_counting testgen_dollars testgen_pace testgen_prices testgen_semantics""",
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks", "vocabulary files building"),

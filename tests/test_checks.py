@@ -134,13 +134,13 @@ def elsewhere(manifest: Json) -> Json:
     return {**manifest, "metadata": {**manifest["metadata"], "namespace": "elsewhere"}}
 
 
-COVERAGE = "tollbook.coverage"
+TARGETS, UNPRICED = "tollbook.targets", "tollbook.unpriced"
 TOTALS, TOTAL = "tollbook.totals", "agentgateway:input_tokens:total"
 
 RULES: dict[str, tuple[Break, list[str]]] = {
     "two groups of one name": (
-        lambda files: [group.update(name=COVERAGE) for group in files.both(TOTALS)],
-        of_rules(f"group {COVERAGE}: 2 groups of this name"),
+        lambda files: [group.update(name=TARGETS) for group in files.both(TOTALS)],
+        of_rules(f"group {TARGETS}: 2 groups of this name"),
     ),
     "groups that leave gaps": (
         lambda files: [group.update(interval="5m") for group in files.both(TOTALS)],
@@ -162,15 +162,15 @@ RULES: dict[str, tuple[Break, list[str]]] = {
         ),
     ),
     "metric that is not scraped": (
-        lambda files: replace_in(files.both(COVERAGE), "absent(up{", "absent(down{"),
-        of_rules(*["LLMGatewayNotScraped: reads down, which nothing records or scrapes"] * 3),
+        lambda files: replace_in(files.both(TARGETS), "absent(up{", "absent(down{"),
+        of_rules(*["LLMGatewayNotScraped: reads down, which nothing records or scrapes"] * 2),
     ),
     "expression that is none": (
         lambda files: replace_in(files.both(TOTALS), "sum(agentgateway:input_tokens:by_gateway)", "sum(up"),
         of_rules(f"{TOTAL}: not PromQL: unclosed left parenthesis"),
     ),
     "alert that is no expression": (
-        lambda files: replace_in(files.both(COVERAGE), " > 0", " >"),
+        lambda files: replace_in(files.both(UNPRICED), " > 0", " >"),
         of_rules("LLMTokensUnpriced: not PromQL: invalid promql query"),
     ),
 }
@@ -236,7 +236,7 @@ def test_all_that_is_wrong_is_told_at_once(files: Files) -> None:
     files.objects.append(files.monitor("PodMonitor"))
     for group in files.both(TOTALS):
         group["interval"] = "1h"
-    replace_in(files.both(COVERAGE), " > 0", " >")
+    replace_in(files.both(UNPRICED), " > 0", " >")
     files.groups.reverse()
     assert files.problems() == [
         *of_monitoring("Service inner-metrics: spec/clusterIP" + UNLIKE),

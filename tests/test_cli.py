@@ -19,7 +19,7 @@ from tollbook.gen.promtool import HOW_TO_GET_IT
 
 TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}")
 BROKEN = SPEC.replace("output: 10", "outptu: 10").replace("usd: 50", "usd: -1")
-FILES = ["grafana-dashboard.json", "monitoring.yaml", "rules-test.yaml", "rules.yaml"]
+FILES = ["grafana-dashboard.json", "inhibit-rules.yaml", "monitoring.yaml", "rules-test.yaml", "rules.yaml"]
 COMMANDS = sorted(cli.cli.commands)
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -34,8 +34,9 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
         "out/monitoring.yaml: changed\n"
         "out/grafana-dashboard.json: changed\n"
         "out/rules.yaml: changed\n"
+        "out/inhibit-rules.yaml: changed\n"
         "out/rules-test.yaml: changed\n"
-        "4 files, 4 changed\n",
+        "5 files, 5 changed\n",
         "",
     )
     assert sorted(contents(folder / "out")) == FILES
@@ -43,8 +44,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n4 files, 1 changed\n"
-    assert tollbook("generate", "--promtool", content).stdout == "4 files, 0 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n5 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "5 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
 
@@ -77,7 +78,7 @@ def test_without_promtool_files_are_written_only_on_request_and_with_a_warning(f
 def test_what_the_spec_warns_of_is_said_and_does_not_stop(folder: Path, content: str) -> None:
     (folder / "tollbook.yaml").write_text(TIERED)
     ended = tollbook("generate", "--promtool", content)
-    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "4 files, 4 changed")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "5 files, 5 changed")
     warning, count = ended.stderr.splitlines()
     assert warning.startswith("tollbook.yaml:3:")
     assert ": warning: " in warning
@@ -185,7 +186,7 @@ def test_a_real_promtool_refuses_what_the_generated_tests_do_not_expect(
 
 
 def test_check_is_content_with_what_generate_wrote(generated: dict[str, bytes]) -> None:
-    assert tollbook("check") == Ended(0, "out: up to date (4 files)\n", "")
+    assert tollbook("check") == Ended(0, "out: up to date (5 files)\n", "")
 
 
 def test_check_shows_the_difference_and_writes_nothing(folder: Path, generated: dict[str, bytes]) -> None:
