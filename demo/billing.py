@@ -53,8 +53,9 @@ class Biller:
         key = (day, request.provider, request.request_model, request.response_model)
         if key not in self._known:
             listed = at_prices_of(self._spec, day)
-            meant = (model for model in listed.models if {request.request_model, request.response_model} & {*model.metric_names})
-            self._known[key] = replace(listed, models=tuple(meant))
+            named = {request.request_model, request.response_model}
+            meant = tuple(model for model in listed.models if named.intersection(model.metric_names))
+            self._known[key] = replace(listed, models=meant)
         return self._known[key]
 
     def catalog_usd(self, call: Call) -> Decimal | None:
@@ -148,4 +149,4 @@ def summed(figures: dict[Labels, Decimal], drop: str) -> dict[Labels, Decimal]:
 
 
 def _add(sums: dict[Labels, int] | dict[Labels, Decimal], key: Labels, figure: int | Decimal) -> None:
-    sums[key] = sums.get(key, 0) + figure  # type: ignore[assignment, arg-type]
+    sums[key] = sums.get(key, 0) + figure  # type: ignore[assignment]

@@ -21,8 +21,9 @@ class Blocks:
     def __init__(self, data: Path, promtool: Path) -> None:
         self._data, self._promtool = data, promtool
         self._files: dict[int, TextIO] = {}
-        self._reading: list[subprocess.Popen[str]] = []
+        self._reading: list[tuple[Path, subprocess.Popen[str]]] = []
         self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
 
     def add(self, second: int, lines: Iterable[str]) -> None:
         """Each line is a series and its value; all are of this second."""
@@ -36,8 +37,7 @@ class Blocks:
 
     def _file(self, number: int) -> TextIO:
         if number not in self._files:
-            folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-            self._files[number] = self._stack.enter_context(Path(folder, "samples.om").open("w", encoding="utf-8"))
+            self._files[number] = self._stack.enter_context((self._folder / f"{number}.om").open("w", encoding="utf-8"))
         return self._files[number]
 
     def _finish(self, number: int) -> None:
@@ -47,17 +47,17 @@ class Blocks:
         command = (self._promtool, "tsdb", "create-blocks-from", "openmetrics", path, self._data)
         lasts = f"--max-block-duration={BLOCK_SECONDS // 3600}h"
         self._wait(leave=1)
-        self._reading.append(
-            subprocess.Popen([*command, lasts], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        )
+        reader = subprocess.Popen([*command, lasts], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._reading.append((path, reader))
 
     def _wait(self, leave: int = 0) -> None:
         """While promtool reads one file the next is written."""
         while len(self._reading) > leave:
-            with self._reading.pop(0) as reader:
-                _, errors = reader.communicate()
+            path, reader = self._reading.pop(0)
+            _, errors = reader.communicate()
             if reader.returncode:
                 raise RuntimeError(f"promtool refused the history: {errors}")
+            path.unlink()
 
     def __enter__(self) -> Blocks:
         return self

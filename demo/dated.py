@@ -39,4 +39,4 @@ def at_prices_of(spec: Spec, day: date) -> Spec:
 
 def _at_price_of(model: Model, day: date) -> Model:
     in_force = [price for price in model.prices if price.since is None or price.since <= day]
-    return replace(model, prices=(in_force or model.prices[:1])[-1:])
+    return replace(model, prices=(in_force[-1] if in_force else model.prices[0],))

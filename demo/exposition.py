@@ -108,9 +108,7 @@ class Process:
         self._lookups: dict[str, int] = defaultdict(int)
         self._requests: dict[str, int] = defaultdict(int)
 
-    def serve(
-        self, request: Request, count: int = 1, timing: Timing = AS_USUAL, usd: Decimal | None = None
-    ) -> None:
+    def serve(self, request: Request, count: int = 1, timing: Timing = AS_USUAL, usd: Decimal | None = None) -> None:
         """So many requests, all alike, for which the gateway's own catalog asks so much each; None: they are not in it.
         A provider that reports its cache does so in every answer: a count of zero makes a series of zero."""
         common = _labels(_request_labels(request))

@@ -96,8 +96,13 @@ GEMINI = ("gcp.gemini", "gemini-2.5-pro", "gemini-2.5-pro")
 #: A stream that tells no model.
 LLAMA = ("ollama", "llama3.3", names.UNKNOWN)
 
-PODS = (("public", "public-7d4b-x2x1z"), ("public", "public-7d4b-k9m4t"), ("internal", RESTARTED_POD))
-PODS += (("batch", "batch-5f77-h3n6v"),)
+#: Gateway, pod.
+PODS = (
+    ("public", "public-7d4b-x2x1z"),
+    ("public", "public-7d4b-k9m4t"),
+    ("internal", RESTARTED_POD),
+    ("batch", "batch-5f77-h3n6v"),
+)
 
 WORKLOADS = (
     Workload(0, "checkout", HAIKU, 4, shop, 900, 260, 2800, 150),
@@ -131,7 +136,7 @@ class Fleet:
 
     def calls(self, minute: int) -> Iterator[Call]:
         """Those that ended after the minute began, up to the moment when it ends."""
-        random = Random(SEED * 2**32 + minute)  # noqa: S311 - a made-up fleet
+        random = Random(SEED * 2**32 + minute)
         for workload in WORKLOADS:
             yield from self._calls(random, workload, minute)
         if self.now - (minute + 1) * MINUTE in RUNAWAY:
@@ -190,4 +195,3 @@ def _timing(random: Random, workload: Workload, request: Request) -> Timing:
     first = random.lognormvariate(0, 0.5) * (0.4 + request.input / 60_000)
     seconds = first + per_token * request.output
     return Timing(seconds, first, per_token) if workload.stream else Timing(seconds)
-

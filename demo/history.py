@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from demo.billing import Biller
+from demo.billing import Bill, Biller
 from demo.blocks import Blocks
 from demo.exposition import Process
 from demo.fleet import DAY, MINUTE, WEEK, Fleet, Pod, fleet_of
@@ -33,18 +33,23 @@ MARGIN_SECONDS = 120
 RAW = ((DAY, MINUTE), (WEEK, 5 * MINUTE))
 RAW_BEFORE = 30 * MINUTE
 
+#: Prometheus' own target, and where it reads the rules.
+OWN_TARGET = ((names.JOB, "prometheus"), (names.INSTANCE, "prometheus:9090"))
 RULES_PATH = f"/tollbook/{names.RULES_FILE}"
 
 
-def write(fleet: Fleet, days: int, data: Path, promtool: Path) -> None:
+def write(fleet: Fleet, days: int, data: Path, promtool: Path) -> dict[int, Bill]:
+    """What was written is what these bills say, by the second at which their minute ends."""
     begin = fleet.now - days * DAY
     ledger, biller, pods = Ledger(fleet.spec), Biller(fleet.spec), Pods(fleet, begin)
     settle = fleet.spec.prometheus.settle.seconds
     health = [f"{text} 0" for text in _rule_health(fleet.spec)]
+    bills: dict[int, Bill] = {}
     with Blocks(data, promtool) as blocks:
         for minute in range(begin // MINUTE, fleet.now // MINUTE):
             end = (minute + 1) * MINUTE
-            entries = ledger.minute(end, biller.bill(fleet.calls(minute)))
+            bills[end] = biller.bill(fleet.calls(minute))
+            entries = ledger.minute(end, bills[end])
             blocks.add(end + settle, (f"{text} {value}" for text, value in entries))
             if end % SAMPLED_SECONDS == 0 or end == fleet.now:
                 blocks.add(end + settle, (f"{text} {value}" for text, value in ledger.figures()))
@@ -52,6 +57,7 @@ def write(fleet: Fleet, days: int, data: Path, promtool: Path) -> None:
                 pods.play(end)
                 blocks.add(end, [*_scraped(pods), *health])
             blocks.finish_before(end - MINUTE)
+    return bills
 
 
 def _apart(age: int) -> int:
@@ -77,7 +83,7 @@ def target_labels(pod: Pod) -> dict[str, str]:
         names.JOB: pod.gateway.job,
         names.INSTANCE: f"{pod.name}:15020",
         names.NAMESPACE: pod.gateway.namespace,
-        "pod": pod.name,
+        names.POD: pod.name,
         names.GATEWAY_NAME_TARGET_LABEL: pod.gateway.name,
     }
 
@@ -85,7 +91,7 @@ def target_labels(pod: Pod) -> dict[str, str]:
 def _rule_health(spec: Spec) -> Iterator[str]:
     """That no rule ever failed is known by counters of zero."""
     for group in rules.build(spec):
-        own = ((names.JOB, "prometheus"), (names.INSTANCE, "prometheus:9090"), ("rule_group", f"{RULES_PATH};{group.name}"))
+        own = (*OWN_TARGET, (names.RULE_GROUP, f"{RULES_PATH};{group.name}"))
         yield series(names.RULE_FAILURES, own)
         yield series(names.RULE_GROUPS_MISSED, own)
 

@@ -32,19 +32,20 @@ Sample = tuple[str, Decimal | int]
 
 #: The pace that a forecast takes for the rest of a period is that of the last so many seconds.
 LOOK_BACK = {Period.DAY: DAY, Period.WEEK: 7 * DAY, Period.MONTH: 7 * DAY}
+PERIODS = (names.DAY, names.WEEK, names.MONTH)
 EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Ledger:
     def __init__(self, spec: Spec) -> None:
         self._spec, self._step = spec, spec.prometheus.step
-        self._recorded = {
-            rule.record for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)
-        }
+        recordings = [rule for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)]
+        self._recorded = {rule.record for rule in recordings}
+        self._paces = _paces(recordings)
         self._hour_by_type, self._reported_hour = Window(HOUR), Window(HOUR)
         self._recent_tokens = Window(5 * MINUTE)
         self._to_date = {period: SinceBegin() for period in Period}
-        self._sliding = {seconds: Window(seconds) for seconds in _window_seconds(spec, self._recorded)}
+        self._sliding = {seconds: Window(seconds) for seconds in _window_seconds(spec, self._paces)}
         self._prices_of_day: dict[date, tuple[Sample, ...]] = {}
         self._begin = self._end = 0
 
@@ -52,9 +53,7 @@ class Ledger:
         """The entries of the minute that ends there."""
         self._begin, self._end = self._begin or end - MINUTE, end
         self._add(bill)
-        day, week, month = self._calendar()
-        dated = tuple((name, str(value)) for name, value in zip(("day", "week", "month"), (day, week, month), strict=True))
-        step = self._step
+        dated, step = self._dated(), self._step
         yield from _samples(names.tokens(step), bill.tokens)
         yield from _samples(names.cost(step), bill.usd)
         yield from _samples(names.cost_of_day(step), {_with(labels, dated): usd for labels, usd in bill.sold.items()})
@@ -73,7 +72,7 @@ class Ledger:
         for window in self._sliding.values():
             window.add(self._end, bill.sold)
         day, week, month = self._calendar()
-        for period, now in zip(Period, (day, week, (local_day(self._end - 1, self._timezone).year, month)), strict=True):
+        for period, now in ((Period.DAY, day), (Period.WEEK, week), (Period.MONTH, month)):
             self._to_date[period].add(now, bill.sold)
 
     @property
@@ -85,6 +84,9 @@ class Ledger:
         day = local_day(self._end - MINUTE, self._timezone)
         days = day.toordinal() - EPOCH
         return days, (days + 3) // 7, day.month
+
+    def _dated(self) -> Labels:
+        return tuple((name, str(value)) for name, value in zip(PERIODS, self._calendar(), strict=True))
 
     def figures(self) -> Iterator[Sample]:
         """What is made of the entries up to now; where no rule records it, it is left out."""
@@ -129,7 +131,7 @@ class Ledger:
         yield names.COST_MONTHLY, total(self._sliding[30 * DAY].sums)
 
     def _periods(self) -> Iterator[Sample]:
-        dated = tuple((name, str(value)) for name, value in zip(("day", "week", "month"), self._calendar(), strict=True))
+        dated = self._dated()
         today = self._to_date[Period.DAY].sums
         yield from _samples(names.DAY_TOTAL, {_with(labels, dated): usd for labels, usd in today.items()})
         yield from _samples(names.DAY_TO_DATE, today)
@@ -137,15 +139,18 @@ class Ledger:
         yield from _samples(names.MONTH_TO_DATE, self._to_date[Period.MONTH].sums)
 
     def _budgets(self) -> Iterator[Sample]:
+        for seconds in set(LOOK_BACK.values()):
+            known = min(seconds, self._end - self._begin)
+            for gateway in self._spec.gateways:
+                yield series(names.ledger_seconds(Duration(seconds * 1000)), _of_gateway(gateway.id)), known
         for period in Period:
             yield series(names.PERIOD_REMAINING, ((names.PERIOD, period.value),)), self._remaining(period)
         for budget in self._spec.budgets:
             own = ((names.BUDGET, budget.name),)
             yield series(names.BUDGET_LIMIT, own), budget.usd
             yield series(names.BUDGET_SPENT, own), self._spent(budget)
-            for seconds, window in self._sliding.items():
-                name = names.budget_increase(Duration(seconds * 1000))
-                yield series(name, own), total(window.sums, **budget.match)
+            for record, seconds in self._paces.get(budget.name, {}).items():
+                yield series(record, own), total(self._sliding[seconds].sums, **budget.match)
             if isinstance(budget.period, Period):
                 yield series(names.BUDGET_FORECAST, own), self._forecast(budget, budget.period)
 
@@ -177,12 +182,21 @@ class Ledger:
         return self._prices_of_day[day]
 
 
-def _window_seconds(spec: Spec, recorded: Iterable[str]) -> set[int]:
+def _paces(recordings: Iterable[Recording]) -> dict[str, dict[str, int]]:
+    """By budget, the records of what was spent of it within windows that slide, and how many seconds these last."""
+    prefix = names.budget_increase(Duration(0)).removesuffix(str(Duration(0)))
+    paces: dict[str, dict[str, int]] = {}
+    for rule in recordings:
+        if rule.record.startswith(prefix):
+            window = Duration.parse(rule.record.removeprefix(prefix))
+            paces.setdefault(rule.labels[names.BUDGET], {})[rule.record] = window.seconds
+    return paces
+
+
+def _window_seconds(spec: Spec, paces: Mapping[str, Mapping[str, int]]) -> set[int]:
     """Of all windows that slide: the fleet's, the budgets' own, and those over which a budget's pace is taken."""
     rolling = {budget.period.seconds for budget in spec.budgets if isinstance(budget.period, Duration)}
-    prefix = names.budget_increase(Duration(0)).removesuffix("0s")
-    paces = {Duration.parse(name.removeprefix(prefix)).seconds for name in recorded if name.startswith(prefix)}
-    return {DAY, 7 * DAY, 30 * DAY, *rolling, *paces, *LOOK_BACK.values()}
+    return {DAY, 7 * DAY, 30 * DAY, *rolling, *LOOK_BACK.values(), *(s for own in paces.values() for s in own.values())}
 
 
 def _prices_in_force(spec: Spec) -> Iterator[Sample]:

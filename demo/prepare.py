@@ -23,9 +23,6 @@ HERE = Path(__file__).parent
 
 SPEC_FILE, NOW_FILE, ALERTMANAGER_FILE = "tollbook.yaml", "now", "alertmanager.yml"
 
-#: Made by tollbook where it makes one.
-INHIBIT_RULES_FILE = getattr(names, "INHIBIT_RULES_FILE", "inhibit-rules.yaml")
-
 
 def files(spec: Spec, now: int) -> dict[str, str]:
     """By name, those that the demo's configurations read."""
@@ -33,7 +30,7 @@ def files(spec: Spec, now: int) -> dict[str, str]:
     return {
         **made,
         SPEC_FILE: spec_text(now),
-        ALERTMANAGER_FILE: alertmanager_config(made.get(INHIBIT_RULES_FILE, "")),
+        ALERTMANAGER_FILE: alertmanager_config(made[names.INHIBIT_RULES_FILE]),
         NOW_FILE: f"{now}\n",
     }
 
@@ -41,9 +38,7 @@ def files(spec: Spec, now: int) -> dict[str, str]:
 def alertmanager_config(inhibit_rules: str) -> str:
     """Alertmanager reads one file only, so the generated rules are written into its configuration."""
     config: dict[str, Any] = yaml.safe_load((HERE / ALERTMANAGER_FILE).read_text(encoding="utf-8"))
-    made = yaml.safe_load(inhibit_rules) or []
-    config["inhibit_rules"] = made["inhibit_rules"] if isinstance(made, dict) else made
-    return yaml.safe_dump(config, sort_keys=False)
+    return yaml.safe_dump(config | yaml.safe_load(inhibit_rules), sort_keys=False)
 
 
 def prepare(out: Path, data: Path, now: int, days: int, promtool: Path) -> None:
