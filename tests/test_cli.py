@@ -262,8 +262,7 @@ def test_test_needs_generated_files_and_promtool(generated: dict[str, bytes]) ->
     assert tollbook("test", "--out", "elsewhere") == Ended(
         2,
         "",
-        "elsewhere/rules.yaml:1:1: error: no such file or directory\n"
-        "1 problem (1 error) in elsewhere/rules.yaml\n",
+        "elsewhere/rules.yaml:1:1: error: no such file or directory\n1 problem (1 error) in elsewhere/rules.yaml\n",
     )
     assert tollbook("test") == Ended(3, "", f"error: promtool is not on PATH ({HOW_TO_GET_IT})\n")
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grafana_requests import Answer, Asked, all_chosen, ask, asked, choices, offered, panels_of, points
+from grafana_requests import Asked, all_chosen, ask, asked, choices, offered, panels_of
+from panel_promises import faults
 
 from demo import history
 from demo.billing import Bill
@@ -43,9 +44,6 @@ NOW = STORY_ENDS + SPEC.prometheus.settle.seconds + 5
 DAYS = 35
 
 RANGES = {"1h": HOUR, "1d": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
-
-#: Panels that are good when they are empty say so.
-ABOUT_ABSENCE = "Empty is good"
 
 DASHBOARD: Json = json.loads(json.dumps(dashboards.build(SPEC)))
 PANELS = [panel for panel in panels_of(DASHBOARD) if panel.get("targets")]
@@ -111,41 +109,6 @@ def test_every_panel_answers_what_it_promises(url: str, past: Past, length: int)
                     problems.append(f"{request.title}: {found} where the oracle says {expected}: {request.query}")
     assert problems == []
     assert told >= 8, "too few panels could be compared with the oracle"
-
-
-# ---- What an answer must be ----------------------------------------------------------------------------------------
-
-
-def faults(panel: Json, request: Asked, answer: Answer) -> Iterator[str]:
-    yield from answer.problems
-    if not answer.series and ABOUT_ABSENCE not in panel["description"]:
-        yield f"no answer to {request.query}"
-    for label in labels_shown(panel, request):
-        if any(not series["metric"].get(label) for series in answer.series):
-            yield f"lacks the label {label}"
-    low, high = plausible(panel)
-    strange = [value for value in answer.values if not low <= value <= high]
-    if strange:
-        yield f"{strange[0]} is not between {low} and {high}: {request.query}"
-
-
-def labels_shown(panel: Json, request: Asked) -> list[str]:
-    """By the legend, or by the columns of a table that are no numbers."""
-    if panel["type"] != "table":
-        return re.findall(r"\{\{\s*(\w+)\s*\}\}", request.legend)
-    organized = [step["options"] for step in panel.get("transformations", ()) if step["id"] == "organize"]
-    columns = [column for options in organized for column in options["renameByName"]]
-    return [column for column in columns if not column.startswith(("Value", "Time"))]
-
-
-def plausible(panel: Json) -> tuple[float, float]:
-    """Of the panel's own unit, and of the columns' where it is a table."""
-    defaults = panel["fieldConfig"]["defaults"]
-    largest = {"percentunit": 20, "percent": 2000, "currencyUSD": 10_000, "s": 40 * DAY, "ms": 1000 * DAY}
-    if panel["type"] == "table" or "unit" not in defaults:
-        return -math.inf, math.inf
-    may_be_negative = defaults.get("min") != 0 and defaults["unit"] == "currencyUSD"
-    return -10_000 if may_be_negative else 0, largest.get(defaults["unit"], math.inf)
 
 
 # ---- What the oracle says ------------------------------------------------------------------------------------------
@@ -216,16 +179,18 @@ def test_every_filter_offers_what_there_is(url: str, past: Past, length: int) ->
 
 
 def test_a_filter_that_chooses_each_value_chooses_all(url: str) -> None:
-    """Grafana joins what is chosen to one regex."""
+    """Grafana joins what is chosen to one regex, escaped for the regex and for the text that it stands in."""
     setting = all_chosen(DASHBOARD)
     for variable in DASHBOARD["templating"]["list"]:
         if variable["type"] == "query":
             values = offered(url, variable, setting, NOW - DAY, NOW)
-            setting[variable["name"]] = "(" + "|".join(re.escape(value).replace("\\-", "-") for value in values) + ")"
-    quoted = {name: value.replace("\\", "\\\\") for name, value in setting.items()}
-    for (panel, everything), (_, listed) in zip(
-        queries(DAY, all_chosen(DASHBOARD)), queries(DAY, quoted), strict=True
-    ):
+            setting[variable["name"]] = f"({'|'.join(re.sub('[.]', BACKSLASHES + '.', value) for value in values)})"
+    pairs = zip(queries(DAY, all_chosen(DASHBOARD)), queries(DAY, setting), strict=True)
+    for (panel, everything), (_, listed) in pairs:
         if panel["type"] == "stat":
             found, expected = ask(url, listed).values, ask(url, everything).values
             assert found == pytest.approx(expected, rel=1e-9), panel["title"]
+
+
+#: Two in the query, written for a pattern's replacement.
+BACKSLASHES = "\\" * 4
