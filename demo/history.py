@@ -30,7 +30,8 @@ DAYS = 35
 MARGIN_SECONDS = 120
 
 #: Up to which age the pods' counters are kept, and how far apart.
-RAW = ((DAY, MINUTE), (WEEK, 5 * MINUTE))
+Raw = tuple[tuple[int, int], ...]
+RAW: Raw = ((DAY, MINUTE), (WEEK, 5 * MINUTE))
 RAW_BEFORE = 30 * MINUTE
 
 #: Prometheus' own target, and where it reads the rules.
@@ -38,10 +39,12 @@ OWN_TARGET = ((names.JOB, "prometheus"), (names.INSTANCE, "prometheus:9090"))
 RULES_PATH = f"/tollbook/{names.RULES_FILE}"
 
 
-def write(fleet: Fleet, days: int, data: Path, promtool: Path) -> dict[int, Bill]:
+def write(
+    fleet: Fleet, days: float, data: Path, promtool: Path, raw: Raw = RAW, with_idle: bool = False
+) -> dict[int, Bill]:
     """What was written is what these bills say, by the second at which their minute ends."""
-    begin = fleet.now - days * DAY
-    ledger, biller, pods = Ledger(fleet.spec), Biller(fleet.spec), Pods(fleet, begin)
+    begin = fleet.now - int(days * DAY) // MINUTE * MINUTE
+    ledger, biller, pods = Ledger(fleet.spec, with_idle), Biller(fleet.spec), Pods(fleet, begin)
     settle = fleet.spec.prometheus.settle.seconds
     health = [f"{text} 0" for text in _rule_health(fleet.spec)]
     bills: dict[int, Bill] = {}
@@ -53,15 +56,15 @@ def write(fleet: Fleet, days: int, data: Path, promtool: Path) -> dict[int, Bill
             blocks.add(end + settle, (f"{text} {value}" for text, value in entries))
             if end % SAMPLED_SECONDS == 0 or end == fleet.now:
                 blocks.add(end + settle, (f"{text} {value}" for text, value in ledger.figures()))
-            if end % _apart(fleet.now - end) == 0:
+            if end % _apart(raw, fleet.now - end) == 0:
                 pods.play(end)
                 blocks.add(end, [*_scraped(pods), *health])
             blocks.finish_before(end - MINUTE)
     return bills
 
 
-def _apart(age: int) -> int:
-    return next((apart for up_to, apart in RAW if age <= up_to), RAW_BEFORE)
+def _apart(raw: Raw, age: int) -> int:
+    return next((apart for up_to, apart in raw if age <= up_to), RAW_BEFORE)
 
 
 def _scraped(pods: Pods) -> Iterator[str]:
@@ -108,7 +111,7 @@ def settled_now() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.history", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="Prometheus' folder of data")
-    parser.add_argument("--days", type=int, default=DAYS, help=f"how far back ({DAYS})")
+    parser.add_argument("--days", type=float, default=DAYS, help=f"how far back ({DAYS})")
     parser.add_argument("--now", type=moment, default=settled_now(), help="Unix seconds at which it ends (now)")
     parser.add_argument("--promtool", help="the promtool to use (the one on PATH)")
     options = parser.parse_args()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import TypeVar
 
 from demo.billing import Bill, Labels
 from demo.dated import at_prices_of, local_day
@@ -29,6 +30,7 @@ SAMPLED_SECONDS = 300
 
 #: Name and labels as text, value.
 Sample = tuple[str, Decimal | int]
+F = TypeVar("F", Decimal, int)
 
 #: The pace that a forecast takes for the rest of a period is that of the last so many seconds.
 LOOK_BACK = {Period.DAY: DAY, Period.WEEK: 7 * DAY, Period.MONTH: 7 * DAY}
@@ -37,8 +39,10 @@ EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Ledger:
-    def __init__(self, spec: Spec) -> None:
-        self._spec, self._step = spec, spec.prometheus.step
+    def __init__(self, spec: Spec, with_idle: bool = False) -> None:
+        """With entries of zero for what is idle, as the rules write them."""
+        self._spec, self._step, self._with_idle = spec, spec.prometheus.step, with_idle
+        self._known: dict[str, dict[Labels, int]] = {}
         recordings = [rule for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)]
         self._recorded = {rule.record for rule in recordings}
         self._paces = _paces(recordings)
@@ -54,16 +58,24 @@ class Ledger:
         self._begin, self._end = self._begin or end - MINUTE, end
         self._add(bill)
         dated, step = self._dated(), self._step
-        yield from _samples(names.tokens(step), bill.tokens)
-        yield from _samples(names.cost(step), bill.usd)
-        yield from _samples(names.cost_of_day(step), {_with(labels, dated): usd for labels, usd in bill.sold.items()})
-        yield from _samples(names.reported_usd(step), bill.reported)
+        sold = self._also_idle("sold", bill.sold)
+        yield from _samples(names.tokens(step), self._also_idle("tokens", bill.tokens))
+        yield from _samples(names.cost(step), self._also_idle("usd", bill.usd))
+        yield from _samples(names.cost_of_day(step), {_with(labels, dated): usd for labels, usd in sold.items()})
+        yield from _samples(names.reported_usd(step), self._also_idle("reported", bill.reported))
         yield from _samples(names.cost_low(step), bill.low)
         yield from _samples(names.cost_high(step), bill.high)
         yield from _samples(names.unpriced_tokens(step), bill.unpriced)
         for gateway in self._spec.gateways:
             yield series(names.gateway_cost(step), _of_gateway(gateway.id)), total(bill.sold, gateway=gateway.id)
             yield series(names.CALENDAR, _with(_of_gateway(gateway.id), dated)), 1
+
+    def _also_idle(self, what: str, figures: Mapping[Labels, F]) -> Mapping[Labels, F | int]:
+        if not self._with_idle:
+            return figures
+        known = self._known.setdefault(what, {})
+        known.update(dict.fromkeys(figures, 0))
+        return {**known, **figures}
 
     def _add(self, bill: Bill) -> None:
         self._hour_by_type.add(self._end, bill.usd)
@@ -231,7 +243,9 @@ def _of_gateway(gateway: str) -> Labels:
     return ((names.GATEWAY, gateway),)
 
 
-def _samples(name: str, figures: Mapping[Labels, Decimal] | Mapping[Labels, int]) -> Iterator[Sample]:
+def _samples(
+    name: str, figures: Mapping[Labels, Decimal] | Mapping[Labels, int] | Mapping[Labels, Decimal | int]
+) -> Iterator[Sample]:
     for labels, figure in figures.items():
         yield series(name, labels), figure
 

@@ -41,7 +41,7 @@ def alertmanager_config(inhibit_rules: str) -> str:
     return yaml.safe_dump(config | yaml.safe_load(inhibit_rules), sort_keys=False)
 
 
-def prepare(out: Path, data: Path, now: int, days: int, promtool: Path) -> None:
+def prepare(out: Path, data: Path, now: int, days: float, promtool: Path) -> None:
     """The file that tells when it was comes last: without it, nothing is complete."""
     fleet = fleet_of(now)
     texts = files(fleet.spec, now)
@@ -57,14 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.prepare", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="for the generated files")
     parser.add_argument("--data", type=Path, required=True, help="Prometheus' folder of data")
-    parser.add_argument("--days", type=int, default=history.DAYS, help=f"of history ({history.DAYS})")
+    parser.add_argument("--days", type=float, default=history.DAYS, help=f"of history ({history.DAYS})")
     parser.add_argument("--now", type=history.moment, default=history.settled_now(), help="Unix seconds (now)")
     parser.add_argument("--promtool", help="the promtool to use (the one on PATH)")
     options = parser.parse_args()
     if (options.out / NOW_FILE).exists():
         print(f"{options.out}: prepared before")
         return
-    print(f"writing {options.days} days of history, this takes a minute or two", flush=True)
+    print(f"writing {options.days:g} days of history, this takes a minute or two", flush=True)
     prepare(options.out, options.data, options.now, options.days, find(options.promtool).path)
     print(f"{options.out}: ready")
 

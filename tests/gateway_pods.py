@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from demo.exposition import Process, content_type
-
 from tollbook.gen.oracle import Request
 from tollbook.gen.spec import Gateway
 

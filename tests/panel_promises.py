@@ -1,13 +1,14 @@
-"""What a panel promises by its description, its unit, its legend or its columns, and what is wrong with an answer to it."""
+"""What a panel promises by its description, unit, legend or columns, and what is wrong with an answer to it."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from grafana_requests import Answer, Asked
+if TYPE_CHECKING:
+    from demo.grafana_requests import Answer, Asked
 
 Json = dict[str, Any]
 

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grafana_requests import Asked, all_chosen, ask, asked, choices, offered, panels_of
 from panel_promises import faults
 
 from demo import history
 from demo.billing import Bill
 from demo.fleet import DAY, HOUR, MINUTE, fleet_of
+from demo.grafana_requests import Asked, all_chosen, ask, asked, choices, offered, panels_of
 from demo.windows import total
 from tollbook import dashboards
 from tollbook.gen import names
-from tollbook.gen.spec import Period, Spec
+from tollbook.gen.spec import Period
 from tollbook.gen.timezones import zone
 
 pytestmark = pytest.mark.slow

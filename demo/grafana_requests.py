@@ -1,4 +1,4 @@
-"""What Grafana asks Prometheus when it shows a dashboard: its variables filled in, its points spread over the panels."""
+"""What Grafana asks Prometheus when it shows a dashboard: variables filled in, points spread over the panels."""
 
 from __future__ import annotations
 
