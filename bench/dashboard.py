@@ -1,9 +1,9 @@
-"""What one look at the dashboard costs Prometheus: prints the table of docs/dashboard-cost.md. `python -m bench.dashboard`.
+"""What one look at the dashboard costs Prometheus: the table of docs/dashboard-cost.md. `python -m bench.dashboard`.
 
-Over each range it loads ours, what the article's nine panels ask, and what the panels of the gateway's own chart ask that
-show its traffic, tokens and dollars: all of one made-up fleet, whose counters and ledger are there in every minute. The
-article's figures are asked for as its rules work them out, by `increase()` over the whole window: its records are these
-answers, worked out twice a minute.
+Over each range it loads ours, what the article's nine panels ask, and what the panels of the gateway's own chart ask
+that show its traffic, tokens and dollars: all of one made-up fleet, with counters and a ledger in every minute.
+The article's figures are asked for as its rules work them out, by `increase()` over the whole window: its records are
+these answers, worked out twice a minute.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from stage import hurried, until
 
 from demo import history, prepare
 from demo.billing import Bill, Biller
+from demo.dated import local_day
 from demo.fleet import DAY, HOUR, MINUTE, Fleet, fleet_of
 from demo.grafana_requests import all_chosen, ask, asked, panels_of
 from demo.simulator import Simulation, clock_of, running
@@ -233,12 +234,12 @@ def test_the_demo_runs(
         server.process.send_signal(signal.SIGHUP)
 
         until("every target is up", lambda: health_of_targets(server) == ["up"] * 5, lambda: health_of_targets(server))
-        expected = tokens_of([*bills.values(), *bills_of(fleet, now, ends)])
-        until("all tokens are counted", lambda: tokens_counted(server, fleet) == expected)
-        usd = float(sum((total(bill.usd) for bill in [*bills.values(), *bills_of(fleet, now, ends)]), Decimal()))
-        until(
-            "all dollars are counted", lambda: usd_counted(server, fleet) == pytest.approx(usd, rel=1e-9), lambda: usd
-        )
+        bills |= bills_of(fleet, now, ends)
+        tokens, usd = tokens_of(bills), float(sum((total(bill.usd) for bill in bills.values()), Decimal()))
+        until("all tokens are counted", lambda: tokens_counted(server, fleet) == tokens)
+        until("all dollars are counted", lambda: ledger_usd(server, fleet) == close_to(usd), lambda: usd)
+        today = usd_of_day(fleet, bills, ends)
+        until("today goes on from the history", lambda: day_to_date(server) == close_to(today), lambda: today)
         assert unhealthy_rules(server) == []
         if alertmanager:
             until("the overrun budget is told", lambda: "search-24h" in budgets_told(alertmanager))
@@ -271,15 +272,25 @@ def unhealthy_rules(server: Any) -> list[tuple[str, str, str]]:
     return [(rule["name"], rule["health"], rule.get("lastError", "")) for rule in rules if rule["health"] != "ok"]
 
 
-def bills_of(fleet: Fleet, after: int, until_: int) -> Iterator[Bill]:
+def bills_of(fleet: Fleet, after: int, until_: int) -> dict[int, Bill]:
+    """By the end of each minute, the last one as far as it has come."""
     biller = Biller(fleet.spec)
-    for begin in range(after, until_, MINUTE):
-        yield biller.bill(fleet.calls_between(begin, min(begin + MINUTE, until_)))
+    return {
+        begin + MINUTE: biller.bill(fleet.calls_between(begin, min(begin + MINUTE, until_)))
+        for begin in range(after, until_, MINUTE)
+    }
 
 
-def tokens_of(bills: list[Bill]) -> dict[tuple[str, ...], int]:
+def usd_of_day(fleet: Fleet, bills: dict[int, Bill], second: int) -> float:
+    timezone = fleet.spec.prometheus.timezone
+    day = local_day(second - 1, timezone)
+    today = (total(bill.usd) for end, bill in bills.items() if local_day(end - MINUTE, timezone) == day)
+    return float(sum(today, Decimal()))
+
+
+def tokens_of(bills: dict[int, Bill]) -> dict[tuple[str, ...], int]:
     counts: Counter[tuple[str, ...]] = Counter()
-    for bill in bills:
+    for bill in bills.values():
         for labels, count in bill.tokens.items():
             counts[tuple(dict(labels)[name] for name in CELL)] += count
     return dict(counts)
@@ -294,9 +305,21 @@ def tokens_counted(server: Any, fleet: Fleet) -> dict[tuple[str, ...], int]:
     return {tuple(each["metric"][name] for name in CELL): round(float(each["value"][1])) for each in found}
 
 
-def usd_counted(server: Any, fleet: Fleet) -> float:
-    (sample,) = server.get("/api/v1/query", query=f"sum(sum_over_time({names.cost(step(fleet))}[2d]))")["result"]
+def ledger_usd(server: Any, fleet: Fleet) -> float:
+    return value(server, f"sum(sum_over_time({names.cost(step(fleet))}[2d]))")
+
+
+def day_to_date(server: Any) -> float:
+    return value(server, f"sum({names.DAY_TO_DATE})")
+
+
+def value(server: Any, query: str) -> float:
+    (sample,) = server.get("/api/v1/query", query=query)["result"]
     return float(sample["value"][1])
+
+
+def close_to(usd: float) -> Any:
+    return pytest.approx(usd, rel=1e-9)
 
 
 def budgets_told(alertmanager: str) -> set[str]:
