@@ -56,7 +56,7 @@ dist: $(VENV)/.ready-dev ## build the sdist, and from it the wheel, into dist/
 .PHONY: clean
 clean: ## remove everything the other targets made, the set-up included
 	rm -rf .dev .hypothesis .mypy_cache .pytest_cache .ruff_cache .tools $(VENV) build dist tollbook.egg-info
-	find bench dashboards gen rules tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find bench dashboards demo gen rules tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- What the targets above need -------------------------------------------------------------------------
 
@@ -83,4 +83,4 @@ alertmanager:
 types: $(VENV)/.ready-dev
 	@mkdir -p .dev && ln -sfn .. .dev/tollbook
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy tests bench
+	$(VENV)/bin/mypy tests bench demo

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from exposition import Process, content_type
-
+from demo.exposition import Process, content_type
 from tollbook.gen.oracle import Request
 from tollbook.gen.spec import Gateway
 

@@ -90,9 +90,7 @@ def clock_of(zone: str) -> str:
 def told(server: Any, clock: str, instant: int) -> dict[int, Any]:
     """What the server says a second before the instant, at it, and a second after."""
     answer = server.get("/api/v1/query_range", query=clock, start=str(instant - 1), end=str(instant + 1), step="1")
-    return {
-        int(second): (series["metric"], value) for series in answer["result"] for second, value in series["values"]
-    }
+    return {int(second): (series["metric"], value) for series in answer["result"] for second, value in series["values"]}
 
 
 def test_the_clock_agrees_with_python_around_every_change_until_2037(prometheus_server: Callable[..., Any]) -> None:
@@ -163,7 +161,6 @@ def test_day_week_and_month_begin_at_midnight_on_monday_and_on_the_first(promtoo
         ),
     )
     assert failures(promtool, every("3h", case)) == {}
-
 
 
 def test_a_day_of_minutes_is_counted_to_the_minute(promtool: Path) -> None:

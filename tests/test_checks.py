@@ -23,6 +23,7 @@ from tollbook.gen.reading import packaged_schema
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = [ROOT / "tollbook.yaml", *sorted((ROOT / "tests" / "specs" / "good").glob("*.yaml"))]
 
+
 @cache
 def outputs() -> dict[str, str]:
     return build(spec_of(EVERY_MONITOR))

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEFAULT_SPEC = load((ROOT / "tollbook.yaml").read_text(encoding="utf-8"), "tollbook.yaml").spec
 FULL_SPEC = load((ROOT / "tests/specs/good/full.yaml").read_text(encoding="utf-8"), "full.yaml").spec
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("demo/*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def blocks(language: str) -> list[str]:

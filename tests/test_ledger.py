@@ -34,7 +34,6 @@ SHARED_JOB = """
 WATCHED = "1x80"  # forty minutes
 
 
-
 def of_pod(pod: str, series: str) -> str:
     """As the operator labels it, with the name of the pod beside its address."""
     return series.replace("{", f'{{pod="{pod}",', 1)

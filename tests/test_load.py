@@ -186,9 +186,7 @@ def test_gateways_know_their_version_and_the_job_that_counts() -> None:
         "edge-metrics",
         "agentgateway-system/agentgateway-proxy",
     ]
-    assert edge.backends[0] == Backend(
-        "claude", "anthropic", "claude-3-5-haiku-latest", "anthropic-key", "/anthropic"
-    )
+    assert edge.backends[0] == Backend("claude", "anthropic", "claude-3-5-haiku-latest", "anthropic-key", "/anthropic")
 
 
 def test_prices_are_the_digits_of_the_file() -> None:
@@ -267,10 +265,16 @@ def test_the_schema_is_a_valid_schema() -> None:
 def test_the_schema_knows_no_unknown_keys_and_explains_each_known_one() -> None:
     schema = packaged_schema("spec")
     found = dict(mappings(schema))
-    assert set(found) == {"", *(f"/$defs/{name}" for name in (
-        *("prometheus", "gateway", "backend", "model", "price", "tier", "attribution", "budget", "dashboard"),
-        "budget/properties/burn",
-    ))}
+    assert set(found) == {
+        "",
+        *(
+            f"/$defs/{name}"
+            for name in (
+                *("prometheus", "gateway", "backend", "model", "price", "tier", "attribution", "budget", "dashboard"),
+                "budget/properties/burn",
+            )
+        ),
+    }
     for path, mapping in found.items():
         assert mapping["additionalProperties"] is False, path
         for key, described in mapping["properties"].items():

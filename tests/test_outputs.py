@@ -185,9 +185,7 @@ def test_a_link_to_itself_is_refused(out: Path) -> None:
 def test_a_link_into_nowhere_is_refused(out: Path, tmp_path: Path) -> None:
     (out / "rules.yaml").unlink()
     (out / "rules.yaml").symlink_to(tmp_path / "nowhere" / "rules.yaml")
-    assert refused(out, NEW) == (
-        f"error: {tmp_path}/nowhere/rules.yaml cannot be written: no such file or directory"
-    )
+    assert refused(out, NEW) == (f"error: {tmp_path}/nowhere/rules.yaml cannot be written: no such file or directory")
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:

@@ -255,7 +255,9 @@ def test_the_layout() -> None:
         "nothing": None,
         "tags": ("llm", "finops"),
     }
-    assert dump(data) == f"""\
+    assert (
+        dump(data)
+        == f"""\
 kind: PodMonitor
 metadata:
   name: agentgateway-cost
@@ -288,6 +290,7 @@ tags:
 - llm
 - finops
 """
+    )
 
 
 def test_several_documents() -> None:

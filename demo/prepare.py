@@ -1,0 +1,73 @@
+"""Everything that the demo's programs find when they start: the dated spec, what tollbook makes of it, and the history.
+
+`python -m demo.prepare --out FOLDER --data FOLDER` does nothing where it was done before: what stands in a Prometheus
+goes on from where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo import history
+from demo.dated import spec_text
+from demo.fleet import fleet_of
+from tollbook.gen import names, pipeline
+from tollbook.gen.promtool import find
+from tollbook.gen.spec import Spec
+
+HERE = Path(__file__).parent
+
+SPEC_FILE, NOW_FILE, ALERTMANAGER_FILE = "tollbook.yaml", "now", "alertmanager.yml"
+
+
+def files(spec: Spec, now: int) -> dict[str, str]:
+    """By name, those that the demo's configurations read."""
+    made = pipeline.build(spec)
+    return {
+        **made,
+        SPEC_FILE: spec_text(now),
+        ALERTMANAGER_FILE: alertmanager_config(made[names.INHIBIT_RULES_FILE]),
+        NOW_FILE: f"{now}\n",
+    }
+
+
+def alertmanager_config(inhibit_rules: str) -> str:
+    """Alertmanager reads one file only, so the generated rules are written into its configuration."""
+    config: dict[str, Any] = yaml.safe_load((HERE / ALERTMANAGER_FILE).read_text(encoding="utf-8"))
+    return yaml.safe_dump(config | yaml.safe_load(inhibit_rules), sort_keys=False)
+
+
+def prepare(out: Path, data: Path, now: int, days: float, promtool: Path) -> None:
+    """The file that tells when it was comes last: without it, nothing is complete."""
+    fleet = fleet_of(now)
+    texts = files(fleet.spec, now)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        if name != NOW_FILE:
+            (out / name).write_text(text, encoding="utf-8")
+    history.write(fleet, days, data, promtool)
+    (out / NOW_FILE).write_text(texts[NOW_FILE], encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demo.prepare", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="for the generated files")
+    parser.add_argument("--data", type=Path, required=True, help="Prometheus' folder of data")
+    parser.add_argument("--days", type=float, default=history.DAYS, help=f"of history ({history.DAYS})")
+    parser.add_argument("--now", type=history.moment, default=history.settled_now(), help="Unix seconds (now)")
+    parser.add_argument("--promtool", help="the promtool to use (the one on PATH)")
+    options = parser.parse_args()
+    if (options.out / NOW_FILE).exists():
+        print(f"{options.out}: prepared before")
+        return
+    print(f"writing {options.days:g} days of history, this takes a minute or two", flush=True)
+    prepare(options.out, options.data, options.now, options.days, find(options.promtool).path)
+    print(f"{options.out}: ready")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+"""The demo as its reader starts it, but as plain processes: its own files, of which only paths, addresses and intervals
+are replaced; the interval of a minute is two seconds here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from conftest import free_port, programs
+from panel_promises import faults
+from stage import hurried, until
+
+from demo import history, prepare
+from demo.billing import Bill, Biller
+from demo.dated import local_day
+from demo.fleet import DAY, HOUR, MINUTE, Fleet, fleet_of
+from demo.grafana_requests import all_chosen, ask, asked, panels_of
+from demo.simulator import Simulation, clock_of, running
+from demo.windows import total
+from tollbook.gen import names
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo"
+PROMETHEUS = (DEMO / "prometheus.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load((DEMO / "compose.yaml").read_text())
+
+NOW = 1_795_014_000
+PREPARED = prepare.files(fleet_of(NOW).spec, NOW)
+
+# ---- What stands in files ------------------------------------------------------------------------------------------
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_SERVICE = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["image"],
+    "properties": {
+        "image": {"type": "string"},
+        "build": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["context", "dockerfile"],
+            "properties": {"context": {"type": "string"}, "dockerfile": {"type": "string"}},
+        },
+        "command": _TEXTS,
+        "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+        "restart": {"enum": ["no", "always", "on-failure", "unless-stopped"]},
+        "ports": {"type": "array", "items": {"type": "string", "pattern": r"^\d+:\d+$"}},
+        "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[\w./-]+:/[\w./-]+(:ro)?$"}},
+        "depends_on": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["condition"],
+                "properties": {
+                    "condition": {"enum": ["service_started", "service_healthy", "service_completed_successfully"]}
+                },
+            },
+        },
+    },
+}
+#: Of the Compose specification what is used here, and nothing else.
+COMPOSE_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["services"],
+    "properties": {
+        "name": {"type": "string", "pattern": r"^[a-z0-9][a-z0-9_-]*$"},
+        "services": {"type": "object", "additionalProperties": _SERVICE},
+        "volumes": {"type": "object", "additionalProperties": {"type": "null"}},
+    },
+}
+
+
+def test_the_compose_file_has_the_shape_that_compose_reads() -> None:
+    jsonschema.validate(COMPOSE, COMPOSE_SCHEMA)
+    published = [port.split(":")[0] for service in COMPOSE["services"].values() for port in service.get("ports", ())]
+    assert max(Counter(published).values()) == 1
+
+
+def test_every_image_is_pinned_or_built_here() -> None:
+    built = {service["image"] for service in COMPOSE["services"].values() if "build" in service}
+    pulled = {service["image"] for service in COMPOSE["services"].values()} - built
+    pulled |= set(re.findall(r"(?m)^FROM (\S+)", (DEMO / "Dockerfile").read_text()))
+    assert built == {"tollbook-demo"}
+    assert [image for image in pulled if not re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w-]+)?", image)] == []
+
+
+def mounts() -> Iterator[tuple[str, str, str]]:
+    """Service, source, place in the container."""
+    for name, service in COMPOSE["services"].items():
+        for volume in service.get("volumes", ()):
+            source, place = volume.removesuffix(":ro").split(":")
+            yield name, source, place
+
+
+def test_every_path_and_volume_of_the_compose_file_exists() -> None:
+    for _, source, _ in mounts():
+        assert (DEMO / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], source
+    for service in COMPOSE["services"].values():
+        assert set(service.get("depends_on", ())) <= set(COMPOSE["services"])
+        if "build" in service:
+            context = DEMO / service["build"]["context"]
+            dockerfile = (context / service["build"]["dockerfile"]).read_text()
+            copied = re.findall(r"(?m)^COPY (?!--)(.+) \S+$", dockerfile)
+            assert copied
+            assert [path for line in copied for path in line.split() if not (context / path).exists()] == []
+
+
+def test_every_file_that_a_container_is_told_to_read_is_put_there() -> None:
+    """The prepared ones in the volume `tollbook`, the others from here."""
+    prepared = {f"/tollbook/{name}" for name in PREPARED} | {"/tollbook", "/prometheus", "/alertmanager"}
+    for name, service in COMPOSE["services"].items():
+        told = " ".join([*service.get("command", ()), *service.get("environment", {}).values()])
+        read = re.findall(r"(?<![\w.])/[\w./-]+", told)
+        mounted = {place for service_name, _, place in mounts() if service_name == name}
+        assert [path for path in read if path not in prepared | mounted] == [], name
+    assert set(yaml.safe_load(PROMETHEUS)["rule_files"]) <= prepared
+    assert set(yaml.safe_load(PROMETHEUS)["rule_files"]) == {history.RULES_PATH}
+
+
+def test_grafana_finds_its_data_source_and_the_dashboard() -> None:
+    (source,) = yaml.safe_load((DEMO / "grafana/datasources/prometheus.yaml").read_text())["datasources"]
+    assert (source["type"], source["url"], source["isDefault"]) == ("prometheus", "http://prometheus:9090", True)
+    (provider,) = yaml.safe_load((DEMO / "grafana/dashboards/tollbook.yaml").read_text())["providers"]
+    shown = {provider["options"]["path"]}
+    shown.add(COMPOSE["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert shown == {f"/tollbook/{names.DASHBOARD_FILE}"}
+
+
+def test_prometheus_scrapes_every_pod_as_the_rules_and_the_history_know_it() -> None:
+    config = yaml.safe_load(PROMETHEUS)
+    found = {
+        target["targets"][0]: {**target["labels"], "job": job["job_name"]}
+        for job in config["scrape_configs"]
+        if job["job_name"] != "prometheus"
+        for target in job["static_configs"]
+    }
+    pods = fleet_of(NOW).pods
+    assert found == {f"simulator:{15020 + number}": history.target_labels(pod) for number, pod in enumerate(pods)}
+    settings = fleet_of(NOW).spec.prometheus
+    assert config["global"] == {
+        "scrape_interval": str(settings.scrape_interval),
+        "scrape_timeout": str(settings.scrape_timeout),
+        "evaluation_interval": str(settings.step),
+    }
+
+
+def test_prometheus_takes_its_configuration(promtool: Path, tmp_path: Path) -> None:
+    (tmp_path / names.RULES_FILE).write_text(PREPARED[names.RULES_FILE])
+    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.replace("/tollbook", str(tmp_path)))
+    run = subprocess.run(
+        [promtool, "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_alertmanager_takes_its_configuration(amtool: Path, tmp_path: Path) -> None:
+    config = tmp_path / prepare.ALERTMANAGER_FILE
+    config.write_text(PREPARED[prepare.ALERTMANAGER_FILE])
+    run = subprocess.run([amtool, "check-config", config], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert yaml.safe_load(config.read_text())["inhibit_rules"]
+
+
+# ---- What runs -----------------------------------------------------------------------------------------------------
+
+#: How long the simulated pods are busy, so that what they counted can be asked when it has settled.
+BUSY_SECONDS = 15
+
+#: The agent that ran away must be in it.
+DAYS = 0.25
+
+
+@contextmanager
+def alertmanager_running(folder: Path) -> Iterator[str | None]:
+    """Its address; None where there is none on this machine, which the top of the run says."""
+    found = programs("alertmanager")
+    if not found:
+        yield None
+        return
+    address, program = f"127.0.0.1:{free_port()}", found[-1].path
+    places = [f"--config.file={folder / prepare.ALERTMANAGER_FILE}", f"--storage.path={folder / 'alertmanager'}"]
+    command: list[str | Path] = [program, *places, f"--web.listen-address={address}", "--cluster.listen-address="]
+    with (folder / "alertmanager.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=program.parent, stdout=log, stderr=log)
+        try:
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_the_demo_runs(
+    prometheus_server: Callable[..., Any], promtools: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    now = history.settled_now()
+    fleet = Fleet(hurried(fleet_of(now).spec), now)
+    for name, text in prepare.files(fleet.spec, now).items():
+        (tmp_path / name).write_text(text)
+    bills = history.write(fleet, DAYS, tmp_path / "data", promtools[-1][1])
+
+    ends = int(time.time()) + BUSY_SECONDS
+    simulation = Simulation(fleet, clock_of(speed=1, until=ends))
+    with (
+        running(simulation, [(pod, ("127.0.0.1", 0)) for pod in fleet.pods]) as ports,
+        alertmanager_running(tmp_path) as alertmanager,
+    ):
+        addresses = {f"simulator:{15020 + number}": f"127.0.0.1:{port}" for number, port in enumerate(ports.values())}
+        addresses |= {"alertmanager:9093": alertmanager or "127.0.0.1:1", "/tollbook/": f"{tmp_path}/"}
+        # An alert that fires before Alertmanager is known is sent again after a minute, unless told otherwise.
+        soon = "--rules.alert.resend-delay=2s"
+        server = prometheus_server(with_our(PROMETHEUS, addresses), soon, storage=tmp_path / "data")
+        (tmp_path / "prometheus.yml").write_text(
+            with_our(PROMETHEUS, {**addresses, "localhost:9090": server.url.removeprefix("http://")})
+        )
+        server.process.send_signal(signal.SIGHUP)
+
+        until("every target is up", lambda: health_of_targets(server) == ["up"] * 5, lambda: health_of_targets(server))
+        bills |= bills_of(fleet, now, ends)
+        tokens, usd = tokens_of(bills), float(sum((total(bill.usd) for bill in bills.values()), Decimal()))
+        until("all tokens are counted", lambda: tokens_counted(server, fleet) == tokens)
+        until("all dollars are counted", lambda: ledger_usd(server, fleet) == close_to(usd), lambda: usd)
+        today = usd_of_day(fleet, bills, ends)
+        until("today goes on from the history", lambda: day_to_date(server) == close_to(today), lambda: today)
+        assert unhealthy_rules(server) == []
+        if alertmanager:
+            until("the overrun budget is told", lambda: "search-24h" in budgets_told(alertmanager))
+        assert faults_of_panels(server, json.loads((tmp_path / names.DASHBOARD_FILE).read_text())) == []
+    if not alertmanager:
+        pytest.skip("Prometheus and the simulator ran, but there is no Alertmanager (`make test` fetches one)")
+
+
+def with_our(config: str, replaced: dict[str, str]) -> str:
+    for theirs, ours in replaced.items():
+        assert theirs in config
+        config = config.replace(theirs, ours)
+    intervals = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "2s"}
+    for key, length in intervals.items():
+        config = re.sub(rf"(?m)^  {key}: .*$", f"  {key}: {length}", config)
+    return config
+
+
+def step(fleet: Fleet) -> Any:
+    return fleet.spec.prometheus.step
+
+
+def health_of_targets(server: Any) -> list[str]:
+    return [target["health"] for target in server.get("/api/v1/targets", state="active")["activeTargets"]]
+
+
+def unhealthy_rules(server: Any) -> list[tuple[str, str, str]]:
+    rules = [rule for group in server.get("/api/v1/rules")["groups"] for rule in group["rules"]]
+    assert rules
+    return [(rule["name"], rule["health"], rule.get("lastError", "")) for rule in rules if rule["health"] != "ok"]
+
+
+def bills_of(fleet: Fleet, after: int, until_: int) -> dict[int, Bill]:
+    """By the end of each minute, the last one as far as it has come."""
+    biller = Biller(fleet.spec)
+    return {
+        begin + MINUTE: biller.bill(fleet.calls_between(begin, min(begin + MINUTE, until_)))
+        for begin in range(after, until_, MINUTE)
+    }
+
+
+def usd_of_day(fleet: Fleet, bills: dict[int, Bill], second: int) -> float:
+    timezone = fleet.spec.prometheus.timezone
+    day = local_day(second - 1, timezone)
+    today = (total(bill.usd) for end, bill in bills.items() if local_day(end - MINUTE, timezone) == day)
+    return float(sum(today, Decimal()))
+
+
+def tokens_of(bills: dict[int, Bill]) -> dict[tuple[str, ...], int]:
+    counts: Counter[tuple[str, ...]] = Counter()
+    for bill in bills.values():
+        for labels, count in bill.tokens.items():
+            counts[tuple(dict(labels)[name] for name in CELL)] += count
+    return dict(counts)
+
+
+CELL = (names.GATEWAY, names.PROVIDER, names.MODEL, names.TOKEN_TYPE, "team")
+
+
+def tokens_counted(server: Any, fleet: Fleet) -> dict[tuple[str, ...], int]:
+    query = f"sum by ({', '.join(CELL)}) (sum_over_time({names.tokens(step(fleet))}[2d])) > 0"
+    found = server.get("/api/v1/query", query=query)["result"]
+    return {tuple(each["metric"][name] for name in CELL): round(float(each["value"][1])) for each in found}
+
+
+def ledger_usd(server: Any, fleet: Fleet) -> float:
+    return value(server, f"sum(sum_over_time({names.cost(step(fleet))}[2d]))")
+
+
+def day_to_date(server: Any) -> float:
+    return value(server, f"sum({names.DAY_TO_DATE})")
+
+
+def value(server: Any, query: str) -> float:
+    (sample,) = server.get("/api/v1/query", query=query)["result"]
+    return float(sample["value"][1])
+
+
+def close_to(usd: float) -> Any:
+    return pytest.approx(usd, rel=1e-9)
+
+
+def budgets_told(alertmanager: str) -> set[str]:
+    with urllib.request.urlopen(f"http://{alertmanager}/api/v2/alerts", timeout=10) as answer:
+        return {alert["labels"].get(names.BUDGET, "") for alert in json.load(answer)}
+
+
+def faults_of_panels(server: Any, dashboard: Any) -> list[str]:
+    setting, now, found = all_chosen(dashboard), int(time.time()), []
+    for panel in panels_of(dashboard):
+        for target in panel.get("targets", ()):
+            for length in (HOUR, DAY):
+                request = asked(panel, target, length, now, setting)
+                found += [f"{request.title}: {fault}" for fault in faults(panel, request, ask(server.url, request))]
+    return found
+
+
+def test_the_story_is_the_same_whenever_it_is_told() -> None:
+    fleet = fleet_of(NOW)
+    minute = NOW // MINUTE - 30
+    assert list(fleet.calls(minute)) == list(replace(fleet).calls(minute)) != []
+    halves = [*fleet.calls_between(NOW - HOUR, NOW - 1000), *fleet.calls_between(NOW - 1000, NOW)]
+    assert halves == list(fleet.calls_between(NOW - HOUR, NOW))
