@@ -28,7 +28,7 @@ check: $(VENV)/.ready-run ## fail where OUT is not what SPEC gives, and show the
 	@$(TOLLBOOK) check --spec '$(SPEC)' --out '$(OUT)'
 
 .PHONY: test
-test: $(VENV)/.ready-dev prometheus ## run the test suite, with the oldest and the newest Prometheus there is; ARGS for pytest
+test: $(VENV)/.ready-dev prometheus alertmanager ## run the tests, with the oldest and newest Prometheus there is; ARGS for pytest
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 .PHONY: lint
@@ -37,6 +37,7 @@ lint: $(VENV)/.ready-dev types check ## ruff, mypy, and out/ up to date
 
 .PHONY: golden
 golden: $(VENV)/.ready-dev generate ## refresh every generated file in the repository, then run the tests, which must pass
+	$(VENV)/bin/python tests/reference.py
 	$(MAKE) test
 
 .PHONY: bench
@@ -71,6 +72,11 @@ promtool:
 prometheus:
 	@.ci/setup-prometheus oldest || true
 	@.ci/setup-prometheus newest || true
+
+.PHONY: alertmanager
+alertmanager:
+	@.ci/setup-alertmanager oldest || true
+	@.ci/setup-alertmanager newest || true
 
 # mypy knows the folders as tollbook.gen and so on through a link to here.
 .PHONY: types

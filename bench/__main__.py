@@ -17,6 +17,8 @@ LEDGER = "tollbook"
 DAILY_RULE = "the article's daily rule"
 UNSEEN = "of all tokens"
 
+FLEETS = {story.__name__: story for story in (*STORIES, *LIMITS)}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -41,6 +43,7 @@ TABLES: dict[str, Callable[[Result], Mapping[str, float]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="how many days to simulate of each fleet (1)")
+    parser.add_argument("--fleet", action="append", choices=list(FLEETS), help="only this one; may be repeated")
     parser.add_argument("--promtool", help="the promtool to count with (the one on PATH)")
     options = parser.parse_args()
     try:
@@ -49,7 +52,9 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     results = {
-        story: [result(promtool, story, seed) for seed in range(1, options.seeds + 1)] for story in (*STORIES, *LIMITS)
+        story: [result(promtool, story, seed) for seed in range(1, options.seeds + 1)]
+        for name, story in FLEETS.items()
+        if name in (options.fleet or FLEETS)
     }
     days = "day" if options.seeds == 1 else f"days each (seeds 1 to {options.seeds})"
     print(f"Measured with promtool {promtool.version()}, {options.seeds} simulated {days}.\n")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from bench.pods import Nursery, Pod, Span, cut_off, ended, forgotten, relabelled, restarted
-from bench.traffic import HOUR_SECONDS, Burst
+from bench.pods import Nursery, Pod, Span, Version, cut_off, ended, forgotten, relabelled, restarted
+from bench.traffic import HOUR_SECONDS, Burst, Model, Rates, usd
 
 NAMESPACE = "kgateway-system"
 
 #: Name and data-plane version: one for each meaning that `input` has had.
-GATEWAYS = {"agentgateway1": (1, 5), "agentgateway2": (1, 4), "agentgateway3": (0, 11)}
+GATEWAYS: dict[str, Version] = {"agentgateway1": (1, 5), "agentgateway2": (1, 4), "agentgateway3": (0, 11)}
+
+#: Where the bench is at home: promtool's clock begins at 1970-01-01T00:00Z, and midnight is four hours later here.
+TIMEZONE, MIDNIGHT = "Etc/GMT+4", 4 * HOUR_SECONDS
 
 MINUTE = 60
 DURATION = 8 * HOUR_SECONDS
@@ -32,6 +35,14 @@ class Fleet:
     """Rules are not evaluated, although scrapes go on."""
     jitter: bool = False
     """Scrapes come up to five seconds early or late."""
+    spec_versions: Mapping[str, Version] = field(default_factory=lambda: GATEWAYS)
+    """What the spec says that the gateways run."""
+    new_rates: Mapping[str, Rates] = field(default_factory=dict)
+    """By model: what it costs from a moment on, which to the spec is local midnight."""
+    new_rates_from: int = MIDNIGHT
+
+    def rates(self, model: Model, second: int) -> Rates:
+        return self.new_rates.get(model.name, model.rates) if second >= self.new_rates_from else model.rates
 
 
 Story = Callable[[Random, Nursery, Fleet], None]
@@ -127,6 +138,37 @@ def turmoil(random: Random, nursery: Nursery, fleet: Fleet) -> None:
             fleet.pods[place] = cut_off(pod, [Span(second, second + _time_away(random))])
 
 
+def repriced(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """at midnight, two models become dearer and one becomes cheaper, while each gateway is deployed anew"""
+    fleet.new_rates = {
+        "claude-3-5-haiku": usd("1.00", "5.00", "0.10", "1.25"),
+        "gpt-4o": usd("5", "15", "2.50", "5"),
+        "nova-pro": usd("0.40", "1.60", "0.10", "0.40"),
+    }
+    for gateway in GATEWAYS:
+        second = MIDNIGHT - 2 * MINUTE + random.randrange(MINUTE)
+        for _ in range(REPLICAS):
+            new = nursery.new(gateway, second)
+            second = new.processes[0].alive.start + random.randrange(5, 30)
+            fleet.pods += [ended(random, nursery.old(gateway), second), new]
+
+
+def upgraded(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """pods of 1.4 give way to pods of 1.5, one every half hour, while the spec says 1.4 or 1.5 all along; a third
+    gateway has run 1.5 since before the spec says so, but for one pod that tells no version"""
+    ahead, upgrading, announced = GATEWAYS
+    fleet.spec_versions = {ahead: (1, 4), upgrading: (1, 4), announced: (1, 5)}
+    untold = replace(nursery.old(ahead, version=(1, 4)), tag="main")
+    fleet.pods += [untold, *(nursery.old(ahead, version=(1, 5)) for _ in range(2))]
+    for gateway in (upgrading, announced):
+        for number in range(REPLICAS):
+            second = 3 * HOUR_SECONDS + number * 30 * MINUTE + random.randrange(10 * MINUTE)
+            new = nursery.new(gateway, second, version=(1, 5))
+            away = Span(second + 15 * MINUTE, second + 15 * MINUTE + _time_away(random))
+            old = nursery.old(gateway, version=(1, 4))
+            fleet.pods += [ended(random, old, second + random.randrange(30, 60)), cut_off(new, [away])]
+
+
 def lost(_: Random, nursery: Nursery, fleet: Fleet) -> None:
     """two pods in nine are out of sight for longer than the gap of an hour: one cannot be scraped, one is no target"""
     first, second, *others = _old_pods(nursery)
@@ -149,7 +191,10 @@ def paused(_: Random, nursery: Nursery, fleet: Fleet) -> None:
 
 
 #: What happens to fleets, and must not cost accuracy.
-STORIES: tuple[Story, ...] = (steady, rolling, bursts, restarts, unreachable, outage, veterans, turmoil)
+STORIES: tuple[Story, ...] = (
+    *(steady, rolling, bursts, restarts, unreachable, outage, veterans, turmoil),
+    *(repriced, upgraded),
+)
 
 #: What does cost accuracy.
 LIMITS: tuple[Story, ...] = (lost, stopped, paused)
@@ -158,7 +203,7 @@ LIMITS: tuple[Story, ...] = (lost, stopped, paused)
 def fleet_of(story: Story, seed: int) -> Fleet:
     random = Random(f"{story.__name__} {seed}")
     fleet = Fleet(story.__name__)
-    story(random, Nursery(random), fleet)
+    story(random, Nursery(random, GATEWAYS), fleet)
     return fleet
 
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-import yaml
 
 from bench import billing, reference
 from bench.replay import replay
 from bench.simulation import Cell, Day
-from bench.target import END
+from bench.target import END, TRILLION
 from bench.traffic import MODELS, RARE
+from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.pipeline import build
+from tollbook.gen.model import Recording
+from tollbook.gen.promql_reading import metrics_of
 from tollbook.gen.promtool import Promtool
+from tollbook.gen.rulefile import rule_groups
+from tollbook.gen.spec import Spec
 
 STEP = Duration.parse("1m")
 METERED, TOKENS, COST = names.metered_tokens(STEP), names.tokens(STEP), names.cost(STEP)
-LEDGER = (names.PRICE, METERED, names.billable_tokens(STEP), TOKENS, COST)
 
 #: The usual ways of counting, as the tables name them.
 ONE_WINDOW = "`increase()` over all the time"
@@ -71,22 +71,39 @@ class Bill:
     dollars: Outcome
 
 
-@cache
-def ledger_groups() -> tuple[dict[str, Any], ...]:
-    """As generated, without the rules that only read the ledger."""
-    groups = yaml.safe_load(build(billing.spec())[names.RULES_FILE])["groups"]
-    kept = ({**group, "rules": [rule for rule in group["rules"] if rule.get("record") in LEDGER]} for group in groups)
-    return tuple(group for group in kept if group["rules"])
+def groups_for(spec: Spec, wanted: Iterable[str], given: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """As generated, without the rules that these records and alerts do not need, if some records are given."""
+    groups = rules.build(spec)
+    reads: dict[str, set[str]] = defaultdict(set)
+    for rule in (rule for group in groups for rule in group.rules):
+        reads[rule.record if isinstance(rule, Recording) else rule.alert] |= metrics_of(str(rule.expr))
+    needed, waiting = set[str](), set(wanted)
+    while waiting:
+        needed |= waiting
+        waiting = set[str]().union(*(reads[name] for name in waiting)) & reads.keys() - needed - {*given}
+    kept = (
+        {**group, "rules": [rule for rule in group["rules"] if (rule.get("record") or rule["alert"]) in needed]}
+        for group in rule_groups(groups)
+    )
+    return [group for group in kept if group["rules"]]
 
 
-def bill(promtool: Promtool, day: Day) -> Bill:
-    questions = {record: _recorded(record, day) for record in (METERED, TOKENS, COST)}
-    counted = _counted(promtool, day, questions, ledger_groups())
+def bill(promtool: Promtool, day: Day, prices_last: bool = False) -> Bill:
+    """`prices_last`: the gateways' rules run before those that record prices. Prometheus, too, draws their moments."""
+    records = (METERED, TOKENS, COST)
+    questions = {record: _recorded(record, day) for record in records}
+    groups = groups_for(billing.spec(day.fleet), records)
+    counted = _counted(promtool, day, questions, reversed(groups) if prices_last else groups)
     return Bill(
         Outcome(counted[METERED], day.metered.observable),
         Outcome(counted[TOKENS], day.billable.observable),
-        Outcome(counted[COST], {cell: float(usd) for cell, usd in billing.dollars(day.billable.observable).items()}),
+        Outcome(counted[COST], dollars(day)),
     )
+
+
+def dollars(day: Day) -> dict[Cell, float]:
+    """The truth."""
+    return {cell: trillionths / TRILLION for cell, trillionths in day.trillionths.observable.items()}
 
 
 def usual_ways(promtool: Promtool, day: Day) -> dict[str, Outcome]:
@@ -106,7 +123,7 @@ def daily_rule_error(promtool: Promtool, day: Day) -> float:
     """Of the article's `agentgateway:cost_usd:total_daily`, in dollars."""
     question = reference.total_usd("24h")
     [(_, usd)] = replay(promtool, [], day.series, [question])[question]
-    return usd / float(sum(billing.dollars(day.billable.observable).values())) - 1
+    return usd / sum(dollars(day).values()) - 1
 
 
 def _counted(
@@ -128,6 +145,4 @@ def _recorded(record: str, day: Day) -> list[str]:
     steps = [at for at in range(step, END + 1, step) if not any(at in span for span in idle)]
     firsts = [at for at in steps if at - step not in steps]
     lasts = [at for at in steps if at + step not in steps]
-    return [
-        f"sum_over_time({record}[{last - first + 1}s] @ {last})" for first, last in zip(firsts, lasts, strict=True)
-    ]
+    return [f"sum_over_time({record}[{last - first + 1}s] @ {last})" for first, last in zip(firsts, lasts, strict=True)]

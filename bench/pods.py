@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
 #: Before monitoring began, and later than anything that happens.
 LONG_AGO, NEVER = -10_000_000, 10_000_000
+
+#: Of the data plane, major and minor.
+Version = tuple[int, int]
 
 
 @dataclass(frozen=True, order=True)
@@ -44,6 +47,10 @@ class Watch:
 @dataclass(frozen=True)
 class Pod:
     gateway: str
+    version: Version
+    """Decides what its counters mean."""
+    tag: str
+    """What it tells of its version."""
     name: str
     instance: str
     watches: tuple[Watch, ...]
@@ -65,25 +72,29 @@ class Pod:
 class Nursery:
     """Gives every pod of a fleet a name and an address of its own."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, versions: Mapping[str, Version]) -> None:
         self.random = random
+        self.versions = versions
+        """What a gateway's pods run where nothing else is told."""
         self._born = 0
 
-    def old(self, gateway: str, discovered: int = 0, age_hours: int = 0) -> Pod:
+    def old(self, gateway: str, discovered: int = 0, age_hours: int = 0, version: Version | None = None) -> Pod:
         """A pod older than its monitoring, which begins when it is discovered; hours or days old if not told."""
         process = Process(Span(LONG_AGO, NEVER), age_hours or self.random.randrange(6, 72))
-        return self._pod(gateway, discovered, process)
+        return self._pod(gateway, version, discovered, process)
 
-    def new(self, gateway: str, created: int) -> Pod:
+    def new(self, gateway: str, created: int, version: Version | None = None) -> Pod:
         """Prometheus finds a pod when it is created, and scrapes it in vain until its container listens."""
         started = created + self.random.randrange(2, 40)
-        return self._pod(gateway, created + self.random.randrange(10), Process(Span(started, NEVER)))
+        return self._pod(gateway, version, created + self.random.randrange(10), Process(Span(started, NEVER)))
 
-    def _pod(self, gateway: str, discovered: int, process: Process) -> Pod:
+    def _pod(self, gateway: str, version: Version | None, discovered: int, process: Process) -> Pod:
         self._born += 1
+        major, minor = version = version or self.versions[gateway]
         address = f"10.0.{self._born // 250}.{self._born % 250 + 1}:15020"
         watch = Watch(Span(discovered, NEVER), phase(self.random))
-        return Pod(gateway, f"{gateway}-{self._born:03d}", address, (watch,), (process,))
+        name = f"{gateway}-{self._born:03d}"
+        return Pod(gateway, version, f"v{major}.{minor}.1", name, address, (watch,), (process,))
 
 
 def phase(random: Random) -> int:

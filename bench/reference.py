@@ -23,9 +23,7 @@ def differences() -> str:
 
 def total_usd(window: str) -> str:
     """The article's `agentgateway:cost_usd:total_hourly`, `..._daily`, `..._weekly` or `..._monthly`, by the window."""
-    return " + ".join(
-        f"sum({_increase(token_type, window)}) / 1000000 * {usd}" for token_type, usd in FLAT_USD.items()
-    )
+    return " + ".join(f"sum({_increase(token_type, window)}) / 1000000 * {usd}" for token_type, usd in FLAT_USD.items())
 
 
 def _increase(token_type: str, window: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.target import END, SLOT, Series
 from tollbook.gen import names
+from tollbook.gen.promql import number
 from tollbook.gen.promtool import Promtool
 
 #: The labels and the value of one sample.
@@ -23,13 +24,15 @@ _SAMPLE = re.compile(rf"\{{(?P<labels>(?:{_LABEL.pattern}(?:, )?)*)\}} (?P<value
 def replay(
     promtool: Promtool, groups: Iterable[Any], series: Iterable[Series], questions: Sequence[str]
 ) -> dict[str, list[Sample]]:
-    """The answer to each question, a PromQL expression, after the last step.
+    """The answer to each question, a PromQL expression, after the last step. Groups are evaluated in their order.
 
     Raises RuntimeError where promtool has none.
     """
+    groups = list(groups)
     test = {
         "rule_files": [names.RULES_FILE],
         "evaluation_interval": "1m",
+        "group_eval_order": [group["name"] for group in groups],  # promtool's own order is another one in every run
         "tests": [
             {
                 "interval": f"{SLOT}s",
@@ -41,7 +44,7 @@ def replay(
         ],
     }
     with tempfile.TemporaryDirectory() as folder:
-        for name, data in ((names.RULES_FILE, {"groups": list(groups)}), (names.RULES_TEST_FILE, test)):
+        for name, data in ((names.RULES_FILE, {"groups": groups}), (names.RULES_TEST_FILE, test)):
             Path(folder, name).write_text(json.dumps(data), encoding="utf-8")
         problems = promtool.run_tests(Path(folder))
     return _answers([problem.message for problem in problems], questions)
@@ -70,6 +73,6 @@ def _values(series: Series) -> str:
     for slot, value in sorted(series.samples.items()):
         if slot > next_slot:
             words.append(f"_x{slot - next_slot}")
-        words.append("stale" if value is None else str(value))
+        words.append("stale" if value is None else number(value))
         next_slot = slot + 1
     return " ".join(words)

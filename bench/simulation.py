@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from bench.fleets import DURATION, GATEWAYS, NAMESPACE, Fleet
 from bench.pods import Pod
-from bench.target import Counted, Series, Target, input_includes_cache
+from bench.target import Meter, Series, Target
 from bench.traffic import Request, requests
-from tollbook.gen import names
 
 
 class Cell(NamedTuple):
@@ -25,14 +24,16 @@ class Cell(NamedTuple):
     token_type: str
 
 
-Tokens = Counter[Cell]
-
-
 @dataclass(frozen=True)
 class Truth:
-    used: Tokens = field(default_factory=Counter)
-    observable: Tokens = field(default_factory=Counter)
-    """What any scrape saw, the tokens aside that a counter showed when its monitoring began."""
+    used: Counter[Cell] = field(default_factory=Counter)
+    observable: Counter[Cell] = field(default_factory=Counter)
+    """What any scrape saw, that aside which a counter showed when its monitoring began."""
+
+    def add(self, meter: Meter, gateway: str) -> None:
+        for total, part in ((self.used, meter.used), (self.observable, meter.observable)):
+            for (model, token_type), amount in part.items():
+                total[Cell(f"{NAMESPACE}/{gateway}", model.provider, model.name, token_type)] += amount
 
 
 @dataclass(frozen=True)
@@ -40,25 +41,28 @@ class Day:
     fleet: Fleet
     series: tuple[Series, ...]
     metered: Truth
-    """In the gateways' own meaning of the token types."""
+    """Tokens in the pods' own meaning of the types."""
     billable: Truth
     """Each token in exactly one type."""
+    trillionths: Truth
+    """Of dollars, at the price of the moment of each request."""
 
 
 def simulate(fleet: Fleet, seed: int) -> Day:
     random = Random(f"{fleet.name} {seed} traffic")
-    metered, series = Truth(), list[Series]()
-    for gateway, version in GATEWAYS.items():
-        arrivals = requests(random, DURATION, fleet.bursts[gateway], cached=version >= (1, 0))
+    metered, billable, trillionths, series = Truth(), Truth(), Truth(), list[Series]()
+    for gateway in GATEWAYS:
         pods = [pod for pod in fleet.pods if pod.gateway == gateway]
+        tell_cached = all(pod.version >= (1, 0) for pod in pods)
+        arrivals = requests(random, DURATION, fleet.bursts[gateway], tell_cached)
         for pod, served in _shared_out(random, pods, arrivals):
             target = Target(pod, fleet, random)
             target.run(served)
             series += target.series()
-            _add(metered.used, target.used, gateway)
-            _add(metered.observable, target.observable, gateway)
-    billable = Truth(_each_once(metered.used), _each_once(metered.observable))
-    return Day(fleet, tuple(series), metered, billable)
+            metered.add(target.metered, gateway)
+            billable.add(target.billable, gateway)
+            trillionths.add(target.trillionths, gateway)
+    return Day(fleet, tuple(series), metered, billable, trillionths)
 
 
 def _shared_out(
@@ -74,18 +78,3 @@ def _shared_out(
             served[random.choice(choices).name].append(request)
     for pod in pods:
         yield pod, served[pod.name]
-
-
-def _add(total: Tokens, part: Counter[Counted], gateway: str) -> None:
-    for (model, token_type), tokens in part.items():
-        total[Cell(f"{NAMESPACE}/{gateway}", model.provider, model.name, token_type)] += tokens
-
-
-def _each_once(metered: Tokens) -> Tokens:
-    """Cached tokens taken off `input` where they are part of it."""
-    billable = Counter(metered)
-    for cell, tokens in metered.items():
-        version = GATEWAYS[cell.gateway.removeprefix(f"{NAMESPACE}/")]
-        if cell.token_type in names.CACHE_TYPES and input_includes_cache(version, cell.provider):
-            billable[cell._replace(token_type=names.INPUT)] -= tokens
-    return billable

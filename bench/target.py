@@ -1,15 +1,16 @@
-"""One pod and who scrapes it: its counters, its samples with their staleness markers, and which tokens a scrape saw."""
+"""One pod and who scrapes it: its counters, its samples with their staleness markers, and what of it a scrape saw."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
-from bench.fleets import DURATION, GATEWAYS, NAMESPACE, Fleet
-from bench.pods import Pod, Watch
+from bench.fleets import DURATION, NAMESPACE, Fleet
+from bench.pods import Pod, Version, Watch
 from bench.traffic import MODELS, RARE, Model, Request, Usage
 from tollbook.gen import names
 
@@ -25,7 +26,14 @@ END = DURATION + 300
 STALE = None
 
 #: By slot.
-Samples = dict[int, int | None]
+Samples = dict[int, int | Decimal | None]
+
+#: Dollars are counted in whole trillionths, so that they are exact.
+TRILLION = 10**12
+MILLION = 10**6
+
+#: Since this version the gateway counts dollars itself, at the prices of its own catalog: here, those of the spec.
+TELLS_DOLLARS = (1, 4)
 
 
 class Counted(NamedTuple):
@@ -35,6 +43,48 @@ class Counted(NamedTuple):
     token_type: str
 
 
+class Meter:
+    """Counts one thing over the processes of a pod, and keeps apart what scrapes saw of it."""
+
+    def __init__(self) -> None:
+        self.used: Counter[Counted] = Counter()
+        self.observable: Counter[Counted] = Counter()
+        self.counters: Counter[Counted] = Counter()
+        """Of the process that runs."""
+        self._seen: Counter[Counted] = Counter()
+        """What the last scrape of this process saw, and what the first did, where counters are older than that."""
+        self._seen_first: Counter[Counted] = Counter()
+
+    def begin(self, inherited: Mapping[Counted, int]) -> None:
+        self.end()
+        self.counters = Counter(inherited)
+
+    def end(self) -> None:
+        """What scrapes saw of the process is final."""
+        for counted, value in self._seen.items():
+            self.observable[counted] += value - self._seen_first[counted]
+        self._seen, self._seen_first = Counter(), Counter()
+
+    def add(self, counted: Counted, amount: int, known: bool) -> None:
+        """`known`: it is not from the time before monitoring."""
+        self.counters[counted] += amount
+        if known:
+            self.used[counted] += amount
+
+    def see(self, as_first: bool) -> None:
+        self._seen = Counter(self.counters)
+        if as_first:
+            self._seen_first = Counter(self.counters)
+
+
+class Shown(NamedTuple):
+    """Names one series among those that a pod shows in a scrape."""
+
+    metric: str
+    model: Model | None = None
+    token_type: str = ""
+
+
 @dataclass(frozen=True)
 class Series:
     metric: str
@@ -42,11 +92,11 @@ class Series:
     samples: Samples
 
 
-def input_includes_cache(version: tuple[int, int], provider: str) -> bool:
+def input_includes_cache(version: Version, provider: str) -> bool:
     return version >= (1, 5) or provider in ("openai", "gcp.gemini")
 
 
-def exported(usage: Usage, model: Model, version: tuple[int, int]) -> Iterator[tuple[str, int]]:
+def exported(usage: Usage, model: Model, version: Version) -> Iterator[tuple[str, int]]:
     """What one request adds to the counters of a data plane of this version."""
     cached = usage.cache_read + usage.cache_write
     yield names.INPUT, usage.input + (cached if input_includes_cache(version, model.provider) else 0)
@@ -61,19 +111,18 @@ class Target:
 
     def __init__(self, pod: Pod, fleet: Fleet, random: Random) -> None:
         self.pod, self.fleet, self.random = pod, fleet, random
-        self.version = GATEWAYS[pod.gateway]
-        self.used: Counter[Counted] = Counter()
-        self.observable: Counter[Counted] = Counter()
+        self.metered = Meter()
+        """Tokens in the pod's own meaning of the types."""
+        self.billable = Meter()
+        """Each token in exactly one type."""
+        self.trillionths = Meter()
+        """Of dollars, at the price of the moment of each request."""
         self._process: int | None = None
-        self._counters: Counter[Counted] = Counter()
-        self._seen: Counter[Counted] = Counter()
-        """What the last scrape of this process saw, and what the first did, where counters are older than that."""
-        self._seen_first: Counter[Counted] = Counter()
         self._answered_before = False
         # By the label that tells watches apart in Prometheus.
         self._up: dict[str, Samples] = defaultdict(dict)
-        self._samples: dict[tuple[str, Counted], Samples] = defaultdict(dict)
-        self._shown: frozenset[Counted] = frozenset()
+        self._samples: dict[tuple[str, Shown], Samples] = defaultdict(dict)
+        self._shown: frozenset[Shown] = frozenset()
         """What Prometheus remembers of the last scrape, to mark what is missing in the next."""
 
     def run(self, served: Sequence[Request]) -> None:
@@ -86,22 +135,33 @@ class Target:
             self._end(watch)
         while waiting:
             self._serve(waiting.pop())
-        self._close_process()
+        for meter in self._meters:
+            meter.end()
+
+    @property
+    def _meters(self) -> tuple[Meter, ...]:
+        return self.metered, self.billable, self.trillionths
 
     def series(self) -> Iterator[Series]:
         for node, samples in self._up.items():
             yield Series(names.UP, self._target_labels(node), samples)
-        for (node, counted), samples in self._samples.items():
-            yield Series(names.TOKEN_USAGE_SUM, self._target_labels(node) | self._metric_labels(counted), samples)
+        for (node, shown), samples in self._samples.items():
+            yield Series(shown.metric, self._target_labels(node) | self._metric_labels(shown), samples)
 
     # ---- Requests ------------------------------------------------------------------------------------------
 
     def _serve(self, request: Request) -> None:
         self._enter(self.pod.process_at(request.second))
-        for token_type, tokens in exported(request.usage, request.model, self.version):
-            self._counters[Counted(request.model, token_type)] += tokens
-            if request.second >= self.pod.discovered or not self._older_than_monitoring:
-                self.used[Counted(request.model, token_type)] += tokens
+        model = request.model
+        known = request.second >= self.pod.discovered or not self._older_than_monitoring
+        for token_type, tokens in exported(request.usage, model, self.pod.version):
+            self.metered.add(Counted(model, token_type), tokens, known)
+        rates = dict(zip(names.TOKEN_TYPES, self.fleet.rates(model, request.second), strict=True))
+        for token_type, tokens in request.usage.tokens.items():
+            if not tokens:
+                continue
+            self.billable.add(Counted(model, token_type), tokens, known)
+            self.trillionths.add(Counted(model, token_type), int(tokens * rates[token_type] * MILLION), known)
 
     @property
     def _older_than_monitoring(self) -> bool:
@@ -109,24 +169,21 @@ class Target:
 
     def _enter(self, process: int | None) -> None:
         if process is not None and process != self._process:
-            self._close_process()
             self._process = process
-            self._counters = Counter(self._inherited(process))
+            tokens = self._inherited(process)
+            self.metered.begin(tokens)
+            self.billable.begin({})
+            inputs = (counted for counted in tokens if counted.token_type == names.INPUT)
+            self.trillionths.begin({each: int(tokens[each] * each.model.rates[0] * MILLION) for each in inputs})
 
     def _inherited(self, process: int) -> dict[Counted, int]:
         requests = {model: self.pod.processes[process].age_hours * model.requests_per_hour for model in MODELS}
         return {
             Counted(model, token_type): count * model.typical_input
             for model, count in requests.items()
-            for token_type, _ in exported(Usage(1, 1), model, self.version)
+            for token_type, _ in exported(Usage(1, 1), model, self.pod.version)
             if count and model is not RARE
         }
-
-    def _close_process(self) -> None:
-        """What scrapes saw of its counters is final."""
-        for counted, value in self._seen.items():
-            self.observable[counted] += value - self._seen_first[counted]
-        self._seen, self._seen_first = Counter(), Counter()
 
     # ---- Scrapes -----------------------------------------------------------------------------------------------
 
@@ -149,17 +206,26 @@ class Target:
         if answered:
             self._enter(process)
             self._see()
-        shown = dict(self._counters) if answered else {}
-        for counted, value in shown.items():
-            self._samples[watch.node, counted][second // SLOT] = value
+        shown = self._exposition() if answered else {}
+        for name, value in shown.items():
+            self._samples[watch.node, name][second // SLOT] = value
         self._mark_ended(watch, self._shown - shown.keys(), second // SLOT)
         self._shown = frozenset(shown)
         self._up[watch.node][second // SLOT] = int(answered)
 
+    def _exposition(self) -> dict[Shown, int | Decimal]:
+        shown: dict[Shown, int | Decimal] = {Shown(names.BUILD_INFO): 1}
+        shown |= {Shown(names.TOKEN_USAGE_SUM, *counted): tokens for counted, tokens in self.metered.counters.items()}
+        if self.pod.version >= TELLS_DOLLARS:
+            trillionths: Counter[Model] = Counter()
+            for (model, _), amount in self.trillionths.counters.items():
+                trillionths[model] += amount
+            shown |= {Shown(names.REPORTED_USD, model): Decimal(usd) / TRILLION for model, usd in trillionths.items()}
+        return shown
+
     def _see(self) -> None:
-        self._seen = Counter(self._counters)
-        if self._older_than_monitoring and not self._answered_before:
-            self._seen_first = Counter(self._counters)
+        for meter in self._meters:
+            meter.see(as_first=self._older_than_monitoring and not self._answered_before)
         self._answered_before = True
 
     def _end(self, watch: Watch) -> None:
@@ -170,9 +236,9 @@ class Target:
             self._mark_ended(watch, self._shown, slot)
         self._shown = frozenset()
 
-    def _mark_ended(self, watch: Watch, ended: frozenset[Counted], slot: int) -> None:
-        for counted in ended:
-            self._samples[watch.node, counted][slot] = STALE
+    def _mark_ended(self, watch: Watch, ended: frozenset[Shown], slot: int) -> None:
+        for name in ended:
+            self._samples[watch.node, name][slot] = STALE
 
     # ---- Labels ------------------------------------------------------------------------------------------------
 
@@ -188,8 +254,11 @@ class Target:
         }
         return {**labels, "node": node} if node else labels
 
-    def _metric_labels(self, counted: Counted) -> dict[str, str]:
-        model = counted.model
+    def _metric_labels(self, shown: Shown) -> dict[str, str]:
+        model = shown.model
+        if model is None:
+            return {names.TAG: self.pod.tag}
+        token_type = {names.TOKEN_TYPE: shown.token_type} if shown.token_type else {}
         return {
             names.GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
             "bind": f"80/{NAMESPACE}/{self.pod.gateway}",
@@ -200,5 +269,5 @@ class Target:
             names.PROVIDER: model.provider,
             names.REQUEST_MODEL: model.request_name,
             names.RESPONSE_MODEL: model.response_name,
-            names.TOKEN_TYPE: counted.token_type,
+            **token_type,
         }

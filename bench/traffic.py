@@ -16,6 +16,10 @@ DOCUMENT_ONE_IN = 150
 CONTEXT_WINDOW = 200_000
 
 
+#: USD per 1M tokens, in the order of `names.TOKEN_TYPES`: input, output, cache read, cache write.
+Rates = tuple[Decimal, Decimal, Decimal, Decimal]
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens of one request, each counted in exactly one type."""
@@ -25,6 +29,10 @@ class Usage:
     cache_read: int = 0
     cache_write: int = 0
 
+    @property
+    def tokens(self) -> dict[str, int]:
+        return dict(zip(names.TOKEN_TYPES, (self.input, self.output, self.cache_read, self.cache_write), strict=True))
+
 
 @dataclass(frozen=True)
 class Model:
@@ -32,8 +40,7 @@ class Model:
     name: str
     request_name: str
     response_name: str
-    usd_per_mtok: tuple[Decimal, Decimal, Decimal, Decimal]
-    """input, output, cache read, cache write."""
+    rates: Rates
     requests_per_hour: int
     """Of one gateway."""
     typical_input: int
@@ -45,26 +52,27 @@ class Model:
         return self.provider.replace(".", "-")
 
 
-def _usd(*rates: str) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+def usd(*rates: str) -> Rates:
+    """Two or all four: cached tokens cost what other input costs where nothing else is told."""
     read, write = rates[2:] or (rates[0], rates[0])
     return Decimal(rates[0]), Decimal(rates[1]), Decimal(read), Decimal(write)
 
 
 #: Used once an hour at each gateway.
-RARE = Model("openai", "o3", "o3", "o3-2025-04-16", _usd("2", "8", "0.5", "2"), 1, 9000, 4000)
+RARE = Model("openai", "o3", "o3", "o3-2025-04-16", usd("2", "8", "0.5", "2"), 1, 9000, 4000)
 
 MODELS = (
     Model(
         "anthropic", "claude-3-5-haiku", "claude-3-5-haiku-latest", "claude-3-5-haiku-20241022",
-        _usd("0.80", "4.00", "0.08", "1.00"), 240, 1200, 350, caches=True,
+        usd("0.80", "4.00", "0.08", "1.00"), 240, 1200, 350, caches=True,
     ),
     Model(
         "openai", "gpt-4o", "gpt-4o", "gpt-4o-2024-08-06",
-        _usd("2.50", "10", "1.25", "2.50"), 90, 1500, 400, caches=True,
+        usd("2.50", "10", "1.25", "2.50"), 90, 1500, 400, caches=True,
     ),
     # Bedrock names no response model while it streams.
-    Model("aws.bedrock", "nova-pro", "nova-pro", names.UNKNOWN, _usd("0.80", "3.20", "0.20", "0.80"), 45, 2500, 500),
-    Model("gcp.gemini", "gemini-2.5-pro", "gemini-2.5-pro", "gemini-2.5-pro", _usd("1.25", "10"), 12, 6000, 900),
+    Model("aws.bedrock", "nova-pro", "nova-pro", names.UNKNOWN, usd("0.80", "3.20", "0.20", "0.80"), 45, 2500, 500),
+    Model("gcp.gemini", "gemini-2.5-pro", "gemini-2.5-pro", "gemini-2.5-pro", usd("1.25", "10"), 12, 6000, 900),
     RARE,
 )  # fmt: skip
 

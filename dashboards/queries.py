@@ -25,6 +25,7 @@ from tollbook.gen.promql import (
     Selector,
     aggregate,
     binary,
+    both,
     call,
     either,
     eq,
@@ -202,6 +203,42 @@ def unpriced_in_range(spec: Spec) -> Expr:
 def unpriced_in_range_by_name(spec: Spec) -> Expr:
     by = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
     return sum_by(by, _in_range(_unpriced(spec)))
+
+
+def least_in_range_by_model(spec: Spec) -> Expr:
+    """Of models whose long contexts cost more: as if none had been long."""
+    return _by_model_in_range(spec, names.cost_low(spec.prometheus.step))
+
+
+def most_in_range_by_model(spec: Spec) -> Expr:
+    return _by_model_in_range(spec, names.cost_high(spec.prometheus.step))
+
+
+def counted_in_range_by_model(spec: Spec) -> Expr:
+    """What the figures hold, of the models that have bounds."""
+    counted = sum_by([names.PROVIDER, names.MODEL], _in_range(_cost(spec)))
+    return both(counted, least_in_range_by_model(spec))
+
+
+def reported_in_range(spec: Spec) -> Expr:
+    """Dollars by the gateways' own counters."""
+    return _by_gateway_and_model(_in_range(_ledger(spec, names.reported_usd(spec.prometheus.step))))
+
+
+def counted_where_reported(spec: Spec) -> Expr:
+    return both(_by_gateway_and_model(_in_range(_cost(spec))), reported_in_range(spec))
+
+
+def not_as_reported(spec: Spec) -> Expr:
+    return binary(counted_where_reported(spec), "-", reported_in_range(spec))
+
+
+def _by_model_in_range(spec: Spec, record: str) -> Expr:
+    return sum_by([names.PROVIDER, names.MODEL], _in_range(_ledger(spec, record)))
+
+
+def _by_gateway_and_model(dollars: Expr) -> Expr:
+    return sum_by([names.GATEWAY, names.PROVIDER, names.MODEL], dollars)
 
 
 def prices(token_type: str) -> Expr:

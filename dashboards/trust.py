@@ -26,6 +26,7 @@ from tollbook.dashboards.style import (
     text,
 )
 from tollbook.gen import names
+from tollbook.gen.gateways import REPORTS_USD_SINCE
 from tollbook.gen.spec import Spec
 
 CHECK_UNPRICED = (
@@ -35,10 +36,12 @@ CHECK_UNPRICED = (
 
 
 def row(spec: Spec) -> Row:
+    compared = [panel for panel in (long_contexts(spec), against_gateways(spec)) if panel]
     return Row(
         "How far to trust these figures",
         [
             Line(9, [unpriced_by_name(spec), prices(), age(spec)], widths=(10, 10, 4)),
+            *([Line(8, compared)] if compared else []),
             Line(9, [method(spec)]),
         ],
     )
@@ -93,6 +96,56 @@ def unpriced_by_name(spec: Spec) -> Any:
         Column("Value", "Tokens", COUNT),
     )
     return table("Unpriced tokens by name", about, [queries.unpriced_in_range_by_name(spec)], columns, sort="Tokens")
+
+
+def long_contexts(spec: Spec) -> Any:
+    """None where no model has prices for long contexts."""
+    if not any(model.has_tiers for model in spec.models):
+        return None
+    step = spec.prometheus.step
+    about = About(
+        "Models whose long contexts cost more, within the time range: the least and the most that their tokens can "
+        "have cost, and what the figures here hold. That is exact where the gateway counts dollars itself, the least "
+        "where it does not.",
+        [names.cost_low(step), names.cost_high(step), names.cost(step)],
+        "give gateways of 1.4 and later a price catalog: then *Counted* has the surcharges.",
+    )
+    exprs = (
+        queries.least_in_range_by_model(spec),
+        queries.counted_in_range_by_model(spec),
+        queries.most_in_range_by_model(spec),
+    )
+    columns = (
+        Column(names.PROVIDER, "Provider"),
+        Column(names.MODEL, "Model"),
+        Column("Value #A", "At least", USD_ROUND),
+        Column("Value #B", "Counted", USD_ROUND),
+        Column("Value #C", "At most", USD_ROUND),
+    )
+    return table("Long contexts", about, exprs, columns, sort="At most")
+
+
+def against_gateways(spec: Spec) -> Any:
+    """None where no gateway counts dollars itself."""
+    if not any(gateway.version >= REPORTS_USD_SINCE for gateway in spec.gateways):
+        return None
+    step = spec.prometheus.step
+    about = About(
+        "Dollars within the time range where the gateway counts them too, at the prices of its own catalog: ours, the "
+        "gateway's, and the difference. Empty means that no gateway has a catalog.",
+        [names.cost(step), names.reported_usd(step)],
+        "compare the model's prices in the spec with those in the gateway's catalog.",
+    )
+    exprs = (queries.counted_where_reported(spec), queries.reported_in_range(spec), queries.not_as_reported(spec))
+    columns = (
+        Column(names.GATEWAY, "Gateway"),
+        Column(names.PROVIDER, "Provider"),
+        Column(names.MODEL, "Model"),
+        Column("Value #A", "Ours", USD_ROUND),
+        Column("Value #B", "The gateway's", USD_ROUND),
+        Column("Value #C", "Difference", USD_ROUND),
+    )
+    return table("Compared with the gateways' own dollars", about, exprs, columns, sort="Ours")
 
 
 def prices() -> Any:
@@ -150,11 +203,12 @@ def _limits(spec: Spec) -> Iterator[str]:
         "percent of all tokens in total, and never showed more than the truth."
     )
     tiered = [model.name for model in spec.models if model.prices[-1].tiers]
-    if tiered:
+    silent = [gateway.id for gateway in spec.gateways if gateway.version < REPORTS_USD_SINCE]
+    if tiered and silent:
         yield (
-            f"Too low for long contexts: {len(tiered)} of {len(spec.models)} models cost more per token in long "
-            f"requests (such as {tiered[0]}). Sums of tokens do not tell how long a request was, so the base price is "
-            "used."
+            f"Too low for long contexts at {len(silent)} of {len(spec.gateways)} gateways, which do not count dollars "
+            f"themselves: {len(tiered)} of {len(spec.models)} models cost more per token in long requests (such as "
+            f"{tiered[0]}), and sums of tokens do not tell how long a request was. *Long contexts* has the bounds."
         )
     yield "Not known: discounts, batch and priority tiers, taxes, and anything that is not billed by the token."
     yield f"Prometheus keeps {settings.retention}: a longer time range shows less than was spent."

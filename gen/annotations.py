@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+
+from tollbook.gen.promql import Expr, quote
+
+#: What a query gave: the labels and the value of each series, in order.
+Rows = Sequence[tuple[Mapping[str, str], Decimal]]
 
 _TEMPLATE = re.compile(
     r'\{\{ (?:\$labels\.(?P<label>\w+)|\$value \| printf "%\.(?P<digits>\d)f"|(?P<braces>"\{\{")) \}\}'
+)
+# No user's text looks so, for in those `{{` is in quotes.
+_ROWS = re.compile(r'\{\{ range query "(?:[^"\\]|\\.)*" \}\}(?P<row>.*)\{\{ end \}\}\Z', re.DOTALL)
+_IN_ROW = re.compile(
+    r"\{\{ with \.Labels\.(?P<label>\w+) \}\}(?P<before>[^{]*)\{\{ \. \}\}\{\{ end \}\}"
+    r'|\{\{ \.Value \| printf "%\.(?P<digits>\d)f" \}\}'
 )
 
 
@@ -26,10 +37,48 @@ def value(decimals: int) -> str:
     return f'{{{{ $value | printf "%.{decimals}f" }}}}'
 
 
-def rendered(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
+# ---- Lists -------------------------------------------------------------------------------------------------------
+
+
+def listed(query: Expr, row: str) -> str:
+    """The end of a text: a row for each series that the query gives when the alert is evaluated."""
+    # Go reads a text in double quotes as PromQL does; within one, braces begin and end nothing.
+    return f"{{{{ range query {quote(str(query))} }}}}{row}{{{{ end }}}}"
+
+
+def row_label(before: str, name: str) -> str:
+    """Of the row's series, with what leads to it; nothing where the series has no such label."""
+    return f"{{{{ with .Labels.{name} }}}}{before}{{{{ . }}}}{{{{ end }}}}"
+
+
+def row_value(decimals: int) -> str:
+    return f'{{{{ .Value | printf "%.{decimals}f" }}}}'
+
+
+# ---- As Prometheus would say it ----------------------------------------------------------------------------------
+
+
+def rendered(template: str, labels: Mapping[str, str], amount: Decimal, rows: Rows = ()) -> str:
+    """`rows`: what the query of the text's list gives."""
+    found = _ROWS.search(template)
+    head = template[: found.start()] if found else template
+    return _head(head, labels, amount) + "".join(_row(found["row"], *row) for row in rows if found)
+
+
+def _head(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
     def filled(match: re.Match[str]) -> str:
         if match["braces"]:
             return "{{"
         return labels[match["label"]] if match["label"] else f"{amount:.{match['digits']}f}"
 
     return _TEMPLATE.sub(filled, template)
+
+
+def _row(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
+    def filled(match: re.Match[str]) -> str:
+        if match["digits"]:
+            return f"{amount:.{match['digits']}f}"
+        text = labels.get(match["label"], "")
+        return match["before"] + text if text else ""
+
+    return _IN_ROW.sub(filled, template)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.label_checks import alert_label_findings
+from tollbook.gen.pacing import SHORTEST_BURN
 from tollbook.gen.price_checks import decimals_finding
 from tollbook.gen.resolve import MATCH_LABELS
 from tollbook.gen.sections import also_at, repeats
@@ -26,6 +27,7 @@ def budget_findings(resolved: Resolved) -> Iterator[Problem]:
     for section, budget in zip(sections, resolved.spec.budgets, strict=True):
         yield from decimals_finding(section, budget.usd, "usd")
         yield from _period(section, budget, resolved)
+        yield from _pace(section, budget)
         yield from _match_keys(section, resolved)
         yield from _match_values(section, budget, resolved)
         yield from _thresholds(section)
@@ -51,6 +53,23 @@ def _period(section: Section, budget: Budget, resolved: Resolved) -> Iterator[Pr
             section.place("period"),
             "shorten it, or raise retention here and in the server: for kube-prometheus-stack, "
             f"--set prometheus.prometheusSpec.retention={budget.period}",
+        )
+
+
+def _pace(section: Section, budget: Budget) -> Iterator[Problem]:
+    if not isinstance(budget.period, Duration):
+        return
+    if budget.forecast is not None:
+        yield section.error(
+            "a rolling window has no end to forecast",
+            section.place("forecast"),
+            "leave forecast out, or use a period of day, week or month",
+        )
+    if budget.burn and budget.period < SHORTEST_BURN:
+        yield section.error(
+            f"the rolling window {budget.period} is too short for burn alerts",
+            section.place("burn"),
+            f"leave burn out, or use {SHORTEST_BURN} or more: in a shorter window alert_at says it as soon",
         )
 
 

@@ -13,7 +13,7 @@ from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.errors import Place, Problem
 from tollbook.gen.manifests import OBJECT_BYTES
-from tollbook.gen.promql import metrics_of, problem_in
+from tollbook.gen.promql_reading import metrics_of, problem_in
 from tollbook.gen.reading import packaged_schema
 
 #: A recorded series is seen for five minutes after its evaluation: a group that runs less often has gaps.

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,9 +223,13 @@ def _loaded(spec_path: Path) -> Spec:
     from tollbook.gen import reading
     from tollbook.gen.load import load
 
-    loaded = load(reading.text_of(spec_path), str(spec_path))
+    loaded = load(reading.text_of(spec_path), str(spec_path), _today())
     _report(loaded.warnings)
     return loaded.spec
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _built(spec: Spec) -> dict[str, str]:

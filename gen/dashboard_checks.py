@@ -18,7 +18,7 @@ from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.errors import Place, Problem, in_order
 from tollbook.gen.placeholders import INTERVAL, RANGE, fill_in, variables_in
-from tollbook.gen.promql import metrics_of, problem_in
+from tollbook.gen.promql_reading import metrics_of, problem_in
 from tollbook.gen.reading import packaged_schema
 from tollbook.gen.wording import did_you_mean, quoted
 

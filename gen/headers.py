@@ -14,6 +14,10 @@ USES = {
         "The rules of monitoring.yaml as a plain Prometheus rule file",
         "promtool check rules out/rules.yaml",
     ),
+    names.INHIBIT_RULES_FILE: (
+        "Which alerts of the rules mute which others",
+        "put its inhibit_rules among those of Alertmanager's configuration",
+    ),
 }
 
 

@@ -23,12 +23,15 @@ _USED_BY: Mapping[str, tuple[str, ...]] = {
         *("job", "instance", "namespace", "pod", "container", "endpoint", "service"),
         *("alertname", "alertstate", "gateway_networking_k8s_io_gateway_name"),
     ),
-    "tollbook": ("model", "provider", "budget", "day", "week", "month", "severity", "threshold"),
+    "tollbook": (
+        *("model", "provider", "budget", "day", "week", "month", "severity", "threshold", "token_semantics"),
+        *("attribution", "period", "burn"),
+    ),
 }
-_USED_PREFIXES = {"gen_ai_": "agentgateway's own metrics", "__": "Prometheus"}
+_USED_PREFIXES = {"gen_ai_": "agentgateway's own metrics", "__": "Prometheus", "shown_": "tollbook"}
 
 # An alert carries few labels; `namespace`, for one, is free and what Alertmanager routes by in Kubernetes.
-_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold")
+_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold", "burn")
 
 
 def label_findings(resolved: Resolved) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from tollbook.gen.backend_checks import backend_findings
 from tollbook.gen.budget_checks import budget_findings
@@ -15,7 +16,7 @@ from tollbook.gen.shape import shape_findings
 from tollbook.gen.spec import Spec
 from tollbook.gen.yamlio import read
 
-_CHECKS = (scraping_findings, backend_findings, price_findings, label_findings, budget_findings)
+_CHECKS = (scraping_findings, backend_findings, label_findings, budget_findings)
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Loaded:
     warnings: tuple[Problem, ...]
 
 
-def load(text: str, file: str) -> Loaded:
-    """Raises FindingsError with all problems: those of YAML alone, or those of shape and meaning together."""
+def load(text: str, file: str, today: date | None = None) -> Loaded:
+    """Raises FindingsError with all problems: those of YAML alone, or those of shape and meaning together. `today` is
+    what the age of a price is counted from; without it none is too old."""
     document = read(text, file)
     refused = shape_findings(document)
     problems = [problem for _, problem in refused]
@@ -33,6 +35,7 @@ def load(text: str, file: str) -> Loaded:
         raise FindingsError(problems)
     resolved = resolve(document, (path for path, _ in refused))
     problems += (problem for check in _CHECKS for problem in check(resolved))
+    problems += price_findings(resolved, today)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise FindingsError(problems)
     return Loaded(resolved.spec, tuple(in_order(problems)))

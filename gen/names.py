@@ -40,12 +40,21 @@ TOKEN_TYPE = "gen_ai_token_type"
 MODEL = "model"
 BUDGET = "budget"
 DAY, WEEK, MONTH = "day", "week", "month"
+CLUSTER, PROMETHEUS = "cluster", "prometheus"
+ALERTNAME = "alertname"
 JOB, INSTANCE, NAMESPACE = "job", "instance", "namespace"
 SEVERITY = "severity"
 THRESHOLD = "threshold"
+BURN = "burn"
 PERIOD = "period"
+#: Which attribution label an alert is about.
+ATTRIBUTION = "attribution"
 TAG = "tag"
 STATUS = "status"
+#: Which row of the table of versions a token was counted by.
+SEMANTICS = "token_semantics"
+POD = "pod"
+RULE_GROUP = "rule_group"
 
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -61,6 +70,9 @@ CACHE_TYPES = (CACHE_READ, CACHE_WRITE)
 PROMPT_TYPES = (INPUT, CACHE_READ, CACHE_WRITE)
 #: Not of tokens but of dollars alone: what requests with a long context cost above the base price.
 LONG_CONTEXT = "long_context"
+
+# ---- What came of a look-up in the gateway's catalog, as agentgateway writes it ---------------------------
+EXACT, NO_CATALOG = "Exact", "NoCatalog"
 
 #: An attribution label's value under which those beyond its limit are summed.
 OTHER = "other"
@@ -90,7 +102,8 @@ BUDGET_SPENT = "agentgateway:budget_usd:spent"
 BUDGET_FORECAST = "agentgateway:budget_usd:forecast"
 PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 
-PRICE_LOW = "agentgateway:price_low_usd_per_mtok"
+MODEL_NAMES = "agentgateway:model:names"
+TARGET_SEMANTICS = "agentgateway:target:token_semantics"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 REPORTED_1H = "agentgateway:reported_usd:increase1h"
@@ -100,6 +113,16 @@ RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
 def budget_increase(window: Duration) -> str:
     """What was spent of a budget within a window that slides."""
     return f"agentgateway:budget_usd:increase{window}"
+
+
+def ledger_seconds(window: Duration) -> str:
+    """For how much of a sliding window the ledger of a gateway was kept."""
+    return f"agentgateway:ledger:seconds{window}"
+
+
+def metered_usd(step: Duration) -> str:
+    """What the gateway's own counters of dollars rose by in one step, under the models' names in the metrics."""
+    return f"agentgateway:metered_usd:increase{step}"
 
 
 def reported_usd(step: Duration) -> str:
@@ -115,6 +138,11 @@ def cost_low(step: Duration) -> str:
 def cost_high(step: Duration) -> str:
     """The most that they can have cost."""
     return f"agentgateway:cost_usd_high:increase{step}"
+
+
+def minus_reported(step: Duration) -> str:
+    """Our dollars less the gateway's own, of steps in which it counted some."""
+    return f"agentgateway:cost_usd:minus_reported{step}"
 
 
 def metered_tokens(step: Duration) -> str:
@@ -171,6 +199,18 @@ ALERT_RULES_FAILING = "LLMCostRulesFailing"
 ALERT_RULES_MISSED = "LLMCostRulesMissed"
 ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
 
+#: Alerts about what is scraped of one gateway: while none of its pods is, they say nothing new. Those about tokens that
+#: were counted (without a price, without an owner) stay true and stay.
+ALERTS_ON_SCRAPED_GATEWAY = (
+    ALERT_TARGET_DOWN,
+    ALERT_VERSION,
+    ALERT_SUMS_MISSING,
+    ALERT_COUNTERS_FROZEN,
+    ALERT_NO_USAGE,
+    ALERT_CATALOG,
+    ALERT_RECONCILIATION,
+)
+
 #: Where the runbooks are published unless the spec says otherwise.
 RUNBOOKS = "https://github.com/tollbook/tollbook/blob/main/docs/runbooks"
 
@@ -182,6 +222,7 @@ MONITORING_FILE = "monitoring.yaml"
 DASHBOARD_FILE = "grafana-dashboard.json"
 RULES_FILE = "rules.yaml"
 RULES_TEST_FILE = "rules-test.yaml"
+INHIBIT_RULES_FILE = "inhibit-rules.yaml"
 #: What a shell finds all of them by.
 RULES_TEST_FILES = "rules-test*.yaml"
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from tollbook.gen import names
-from tollbook.gen.spec import Gateway, Model, Price, Spec
+from tollbook.gen.spec import Gateway, Model, Price, Rates, Spec
 from tollbook.gen.timezones import zone
 
 MILLION = Decimal(1_000_000)
@@ -61,9 +61,16 @@ def exported(request: Request) -> dict[str, int]:
             prompt += request.cache_read + request.cache_write
         return {names.INPUT: prompt, names.OUTPUT: request.output}
     tokens = request.tokens
-    if request.gateway.version >= (1, 5) or not _speaks_anthropic(request):
+    version, legacy = request.gateway.version, request.gateway.legacy_token_semantics
+    adds_up = version >= ((1, 6) if legacy else (1, 5))
+    if adds_up or not _speaks_anthropic(request):
         tokens[names.INPUT] += request.cache_read + request.cache_write
     return tokens
+
+
+def exported_provider(request: Request) -> str:
+    """What the gateway calls the provider: Azure had another name before 1.2."""
+    return "azure.openai" if request.provider == "azure" and request.gateway.version < (1, 2) else request.provider
 
 
 def _speaks_anthropic(request: Request) -> bool:
@@ -93,20 +100,57 @@ def dollars(spec: Spec, requests: Iterable[Request]) -> dict[Cell, Decimal]:
         model = model_of(spec, request)
         if model is None:
             continue
-        rates = model.prices[0].rates
-        by_type = {
-            names.INPUT: rates.input,
-            names.OUTPUT: rates.output,
-            names.CACHE_READ: rates.cache_read,
-            names.CACHE_WRITE: rates.cache_write,
-        }
         labels = tuple(sorted(request.labels.items()))
-        for token_type, count in request.tokens.items():
-            if not count:
-                continue
-            cell = Cell(request.gateway.id, request.provider, model.name, token_type, labels)
-            spent[cell] += Decimal(count) * by_type[token_type] / MILLION
+        for token_type, usd in _by_type(request, model.prices[0].rates).items():
+            spent[Cell(request.gateway.id, request.provider, model.name, token_type, labels)] += usd
     return dict(spent)
+
+
+def _by_type(request: Request, rates: Rates) -> dict[str, Decimal]:
+    usd_per_mtok = _usd_per_mtok(rates)
+    return {kind: Decimal(count) * usd_per_mtok[kind] / MILLION for kind, count in request.tokens.items() if count}
+
+
+def _usd_per_mtok(rates: Rates) -> dict[str, Decimal]:
+    return {
+        names.INPUT: rates.input,
+        names.OUTPUT: rates.output,
+        names.CACHE_READ: rates.cache_read,
+        names.CACHE_WRITE: rates.cache_write,
+    }
+
+
+# ---- Long contexts -------------------------------------------------------------------------------------------
+
+
+def reported(spec: Spec, request: Request) -> Decimal | None:
+    """What the gateway itself bills for this one request when its catalog holds the spec's first prices: a context
+    longer than a tier's threshold is priced as a whole by the highest such tier. None: it has no price."""
+    model = model_of(spec, request)
+    if model is None:
+        return None
+    price = model.prices[0]
+    context = request.input + request.cache_read + request.cache_write
+    reached = [tier.rates for tier in price.tiers if context > tier.context_over]
+    return sum(_by_type(request, reached[-1] if reached else price.rates).values(), Decimal())
+
+
+def bounds(spec: Spec, requests: Iterable[Request]) -> tuple[Decimal, Decimal]:
+    """The least and the most that requests of one model can have cost, if all that is known is the sum of each type:
+    every token at the base rate, and, unless no context can have been long, every token at the dearest."""
+    requests = list(requests)
+    model = model_of(spec, requests[0])
+    if model is None:
+        raise ValueError("requests without a price cost nothing that is known")
+    price = model.prices[0]
+    low = high = sum((usd for one in requests for usd in _by_type(one, price.rates).values()), Decimal())
+    prompt = sum(one.input + one.cache_read + one.cache_write for one in requests)
+    if any(prompt > tier.context_over for tier in price.tiers):
+        sold_at = (price.rates, *(tier.rates for tier in price.tiers))
+        kinds = ("input", "output", "cache_read", "cache_write")
+        dearest = Rates(*(max(getattr(rates, kind) for rates in sold_at) for kind in kinds))
+        high = sum((usd for one in requests for usd in _by_type(one, dearest).values()), Decimal())
+    return low, high
 
 
 # ---- Dates ---------------------------------------------------------------------------------------------------
@@ -120,13 +164,7 @@ def price_at(model: Model, day: date) -> Price:
 
 def usd_per_mtok_at(model: Model, day: date) -> dict[str, Decimal]:
     """By token type."""
-    rates = price_at(model, day).rates
-    return {
-        names.INPUT: rates.input,
-        names.OUTPUT: rates.output,
-        names.CACHE_READ: rates.cache_read,
-        names.CACHE_WRITE: rates.cache_write,
-    }
+    return _usd_per_mtok(price_at(model, day).rates)
 
 
 def day_until(unix_seconds: int, timezone: str) -> date:

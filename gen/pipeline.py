@@ -11,6 +11,7 @@ from tollbook import dashboards, rules
 from tollbook.gen import checks, dashboard_checks, names, yamlio
 from tollbook.gen.errors import Problem
 from tollbook.gen.headers import header, header_of_tests
+from tollbook.gen.inhibition import inhibit_rules
 from tollbook.gen.manifests import manifests
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
@@ -24,6 +25,8 @@ def build(spec: Spec) -> dict[str, str]:
         names.MONITORING_FILE: header(names.MONITORING_FILE) + yamlio.dump_all(manifests(spec, groups)),
         names.DASHBOARD_FILE: json.dumps(dashboards.build(spec), indent=2, ensure_ascii=False) + "\n",
         names.RULES_FILE: header(names.RULES_FILE) + yamlio.dump({"groups": rule_groups(groups)}),
+        names.INHIBIT_RULES_FILE: header(names.INHIBIT_RULES_FILE)
+        + yamlio.dump({"inhibit_rules": inhibit_rules(spec)}),
         **{
             tests.name: header_of_tests(tests.name, tests.what) + yamlio.dump(content(tests, groups))
             for tests in rule_tests(spec, groups)

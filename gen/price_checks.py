@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tollbook.gen import names
 from tollbook.gen.errors import Problem, Severity
+from tollbook.gen.gateways import REPORTS_USD_SINCE
 from tollbook.gen.sections import also_at, repeats
 from tollbook.gen.wording import did_you_mean, quoted
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from tollbook.gen.errors import Place
     from tollbook.gen.resolve import Resolved
     from tollbook.gen.sections import Section
-    from tollbook.gen.spec import Model
+    from tollbook.gen.spec import Model, Price
 
 #: Values of gen_ai_system that agentgateway is known to write; a custom provider may have any other name.
 PROVIDERS = (
@@ -29,7 +31,8 @@ _MOST_DECIMALS = 6
 _MOST_NAMES = 3
 
 
-def price_findings(resolved: Resolved) -> Iterator[Problem]:
+def price_findings(resolved: Resolved, today: date | None = None) -> Iterator[Problem]:
+    """Without `today` nothing is said of the age of prices."""
     for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True):
         yield from provider_finding(section, model.provider, section.place("provider"))
         yield from _reserved_name(section, model)
@@ -39,6 +42,8 @@ def price_findings(resolved: Resolved) -> Iterator[Problem]:
         yield from _rates(section)
     yield from _claims(resolved)
     yield from _lower_bounds(resolved)
+    if today:
+        yield from _too_old(resolved, today)
 
 
 def decimals_finding(section: Section, amount: int | Decimal, *steps: str | int) -> Iterator[Problem]:
@@ -94,6 +99,7 @@ def _dates(section: Section, model: Model) -> Iterator[Problem]:
 
 def _tiers(section: Section, model: Model) -> Iterator[Problem]:
     for index, price in enumerate(model.prices):
+        yield from _cheaper_tiers(section, price, index)
         for position, (before, tier) in enumerate(pairwise(price.tiers), start=1):
             if tier.context_over <= before.context_over:
                 yield section.error(
@@ -103,19 +109,63 @@ def _tiers(section: Section, model: Model) -> Iterator[Problem]:
                 )
 
 
+def _cheaper_tiers(section: Section, price: Price, index: int) -> Iterator[Problem]:
+    """A long context that costs less is a slip of the pen: bounds of spending rest on its costing more."""
+    for position, tier in enumerate(price.tiers):
+        stated = section.data["prices"][index]["tiers"][position]
+        for rate in (rate for rate in _RATES if rate in stated):
+            base, long = getattr(price.rates, rate), getattr(tier.rates, rate)
+            if long < base:
+                yield section.error(
+                    f"in the tier over {tier.context_over} tokens, {rate} {long} is less than the {base} of the price",
+                    section.place("prices", index, "tiers", position, rate),
+                    "long contexts cost more; check both prices",
+                )
+
+
+def _too_old(resolved: Resolved, today: date) -> Iterator[Problem]:
+    """One warning for all models whose price in force was compared with its source too long ago."""
+    oldest = today - timedelta(seconds=resolved.spec.price_max_age.seconds)
+    old = []
+    for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True):
+        index, price = _in_force(model, today)
+        day = price.checked or price.since if price else None
+        if day and day < oldest:
+            old.append((section.place("prices", index, "checked"), f"{quoted(model.name)} ({day})"))
+    if old:
+        yield Problem(
+            f"prices were last compared with their source more than {resolved.spec.price_max_age} ago: "
+            f"{_first_few([name for _, name in old])}",
+            old[0][0],
+            Severity.WARNING,
+            "compare them, then set 'checked' to today or append the new price",
+        )
+
+
+def _in_force(model: Model, today: date) -> tuple[int, Price | None]:
+    begun = [(index, price) for index, price in enumerate(model.prices) if not price.since or price.since <= today]
+    return begun[-1] if begun else (0, None)
+
+
+def _first_few(shown: Sequence[str]) -> str:
+    more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
+    return f"{', '.join(shown[:_MOST_NAMES])}{more}"
+
+
 def _lower_bounds(resolved: Resolved) -> Iterator[Problem]:
     """One warning for all models whose newest price has tiers: a warning each would bury everything else."""
+    if all(gateway.version >= REPORTS_USD_SINCE for gateway in resolved.spec.gateways):
+        return
     tiered = [
         (section.place("prices", len(model.prices) - 1, "tiers"), quoted(model.name))
         for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True)
         if model.prices and model.prices[-1].tiers
     ]
     if tiered:
-        shown = ", ".join(name for _, name in tiered[:_MOST_NAMES])
-        more = f" and {len(tiered) - _MOST_NAMES} more" if len(tiered) > _MOST_NAMES else ""
+        since = ".".join(map(str, REPORTS_USD_SINCE))
         yield Problem(
-            "long contexts cannot be told from summed tokens: "
-            f"the dollars of {shown}{more} are a lower bound, at base rates",
+            "long contexts cannot be told from summed tokens: at gateways before "
+            f"{since} the dollars of {_first_few([name for _, name in tiered])} are a lower bound, at base rates",
             tiered[0][0],
             Severity.WARNING,
         )

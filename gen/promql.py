@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from tollbook.gen.durations import Duration
 
@@ -143,8 +142,18 @@ def sum_of_steps(selector: Selector, window: Duration) -> Expr:
     return over_time("sum", selector, window - _MILLISECOND)
 
 
+def count_of_steps(selector: Selector, window: Duration) -> Expr:
+    """How many records there are of the window, each once."""
+    return over_time("count", selector, window - _MILLISECOND)
+
+
 def subquery(function: str, inner: Expr, window: Duration, resolution: Duration) -> Expr:
     return Expr(f"{function}({inner.operand}[{window}:{resolution}])")
+
+
+def labelled(expr: Expr, label: str, value: str) -> Expr:
+    """With this label set to this value, whatever it was."""
+    return label_replace(expr, label, value.replace("$", "$$"))
 
 
 def label_replace(expr: Expr, target: str, replacement: str, source: str = "", regex: str = "") -> Expr:
@@ -174,10 +183,12 @@ def clock(ago: Duration | None = None) -> Expr:
     return Expr(f"vector(time() - {number(Decimal(ago.milliseconds) / 1000)})" if ago else "vector(time())")
 
 
-def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], early: Duration) -> Expr:
+def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], early: Duration | None = None) -> Expr:
     """Seconds since 1970 on a zone's wall clock. PromQL knows no zones, so each change of the offset from UTC
     (unix seconds, new offset in seconds) is written out as a dated step."""
-    text, offset = f"time() - {number(Decimal(early.milliseconds) / 1000)}", 0
+    text, offset = "time()", 0
+    if early:
+        text += f" - {number(Decimal(early.milliseconds) / 1000)}"
     for instant, new_offset in ((None, base_offset_seconds), *changes):
         shift, offset = new_offset - offset, new_offset
         if shift:
@@ -206,9 +217,20 @@ def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
     return Expr(f"sum without ({', '.join(labels)}) ({expr})")
 
 
+def largest(count: int, expr: Expr, by: Sequence[str] = ()) -> Expr:
+    """So many series of each group, those of the largest values, with their labels."""
+    grouping = f" by ({', '.join(by)}) " if by else ""
+    return Expr(f"topk{grouping}({count}, {expr})")
+
+
 def one_of_each(by: Sequence[str], expr: Expr) -> Expr:
     """One series of each group, with its labels and value."""
-    return Expr(f"topk by ({', '.join(by)}) (1, {expr})")
+    return largest(1, expr, by)
+
+
+def highest(count: int, expr: Expr) -> Expr:
+    """The series of the highest values, the highest first."""
+    return Expr(f"sort_desc(topk({count}, {expr}))")
 
 
 def total(expr: Expr) -> Expr:
@@ -233,6 +255,17 @@ def either(*alternatives: Expr) -> Expr:
     return Expr(text, compound=len(alternatives) > 1)
 
 
+def either_on(on: Sequence[str], *alternatives: Expr) -> Expr:
+    """As `either`, but an alternative counts only where none before it has a sample with the same values of `on`."""
+    text = f" or on ({', '.join(on)}) ".join(alternative.operand for alternative in alternatives)
+    return Expr(text, compound=len(alternatives) > 1)
+
+
+def smaller(left: Expr, right: Expr) -> Expr:
+    """Sample by sample the smaller of the two, where both have one."""
+    return either(binary(left, "<", right), both(right, left))
+
+
 def both(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
     return binary(left, "and", right, on)
 
@@ -249,7 +282,7 @@ def negative(expr: Expr) -> Expr:
     return Expr(f"-{expr.operand}", compound=True)
 
 
-# ---- Reading and layout ----------------------------------------------------------------------------------
+# ---- Layout ----------------------------------------------------------------------------------
 
 
 def layout(expr: Expr | str) -> str:
@@ -266,29 +299,3 @@ def layout(expr: Expr | str) -> str:
 def commented(note: str, text: str) -> str:
     """The expression under a comment of one line; Prometheus drops comments when it loads a rule."""
     return f"# {note}\n{text}" if note else text
-
-
-def problem_in(text: str) -> str:
-    """What keeps the text from being PromQL; empty where nothing does."""
-    import promql_parser
-
-    try:
-        promql_parser.parse(text)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def metrics_of(text: str) -> set[str]:
-    """The names of all metrics that the expression reads."""
-    import promql_parser
-
-    found: set[str] = set()
-
-    def visit(node: Any) -> bool:
-        if isinstance(node, promql_parser.VectorSelector) and node.name:
-            found.add(node.name)
-        return True
-
-    promql_parser.walk(promql_parser.parse(text), visit)
-    return found

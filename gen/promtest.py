@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen.annotations import rendered
+from tollbook.gen.annotations import Rows, rendered
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.promql import Expr, binary, call, layout, number, quote, scalar
 
 #: promtool compares floats bit by bit, so dollars are compared as whole billionths of a dollar.
 PER_DOLLAR = 10**9
+
+
+#: The rule that fires, the labels of its series, the value of its expression, and the rows that its text lists, if any.
+Firing = tuple[Alert, Mapping[str, str], Decimal] | tuple[Alert, Mapping[str, str], Decimal, Rows]
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,15 @@ def in_billionths(usd: Decimal) -> int:
     return int(scaled)
 
 
-def expect_alerts(
-    alertname: str, at: Duration, firing: Sequence[tuple[Alert, Mapping[str, str], Decimal]]
-) -> dict[str, Any]:
-    """`firing`: the rule, the labels of the series that fires, and the expression's value. Empty: silent."""
-    expected = [_expected_alert(rule, labels, value) for rule, labels, value in firing]
+def expect_alerts(alertname: str, at: Duration, firing: Sequence[Firing]) -> dict[str, Any]:
+    """Empty: silent."""
+    expected = [_expected_alert(*fires) for fires in firing]
     return {"eval_time": str(at), "alertname": alertname, "exp_alerts": expected}
 
 
-def _expected_alert(rule: Alert, series: Mapping[str, str], value: Decimal) -> dict[str, Any]:
+def _expected_alert(rule: Alert, series: Mapping[str, str], value: Decimal, rows: Rows = ()) -> dict[str, Any]:
     labels = {**series, **{label: rendered(text, series, value) for label, text in rule.labels.items()}}
-    texts = {key: rendered(text, labels, value) for key, text in rule.annotations.items()}
+    texts = {key: rendered(text, labels, value, rows) for key, text in rule.annotations.items()}
     return {"exp_labels": labels, "exp_annotations": texts}
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import current_provider
+from tollbook.gen.pacing import SHORTEST_BURN
 from tollbook.gen.sections import Section
 from tollbook.gen.spec import (
     Attribution,
@@ -75,9 +77,7 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
 
 def _entries(document: Document, top: dict[str, Any], section: str, units: set[Path]) -> tuple[Section, ...]:
     entries = enumerate(top.get(section, []))
-    return tuple(
-        Section(document, (section, index), data) for index, data in entries if (section, index) not in units
-    )
+    return tuple(Section(document, (section, index), data) for index, data in entries if (section, index) not in units)
 
 
 def _prometheus(data: Mapping[str, Any]) -> Prometheus:
@@ -119,13 +119,14 @@ def _gateway(data: Mapping[str, Any], spec_namespace: str) -> Gateway:
 
 
 def _backend(data: Mapping[str, Any]) -> Backend:
-    return Backend(data["name"], data["provider"], data["model"], data.get("secret", ""), data.get("path", "/"))
+    provider = current_provider(data["provider"])
+    return Backend(data["name"], provider, data["model"], data.get("secret", ""), data.get("path", "/"))
 
 
 def _model(data: Mapping[str, Any]) -> Model:
     free = data.get("free", False)
     prices = (_NO_PRICE,) if free else tuple(_price(price) for price in data.get("prices", ()))
-    return Model(data["provider"], data["name"], tuple(data.get("aliases", ())), prices, free)
+    return Model(current_provider(data["provider"]), data["name"], tuple(data.get("aliases", ())), prices, free)
 
 
 def _price(data: Mapping[str, Any]) -> Price:
@@ -152,21 +153,27 @@ def _attribution(data: Mapping[str, Any]) -> Attribution:
 
 
 def _budget(data: Mapping[str, Any]) -> Budget:
+    period = _period(data["period"])
+    is_rolling = isinstance(period, Duration)
+    is_short = isinstance(period, Duration) and period < SHORTEST_BURN
     alert_at = data.get("alert_at", {"80": "warning", "100": "critical"})
+    forecast = data.get("forecast", "never" if is_rolling else "warning")
+    burn = data.get("burn", {} if is_short else {"fast": "critical", "slow": "warning"})
     thresholds = (Threshold(Decimal(percent), severity) for percent, severity in alert_at.items())
     return Budget(
         name=data["name"],
         usd=Decimal(data["usd"]),
-        period=_period(data["period"]),
-        match={MATCH_LABELS.get(key, key): value for key, value in data.get("match", {}).items()},
+        period=period,
+        match={MATCH_LABELS.get(key, key): _matched(key, value) for key, value in data.get("match", {}).items()},
         thresholds=tuple(sorted(thresholds, key=lambda threshold: threshold.percent)),
         labels=data.get("labels", {}),
-        forecast=None if (severity := data.get("forecast", "warning")) == "never" else severity,
-        burn={Burn(speed): severity for speed, severity in data.get("burn", _BURN).items()},
+        forecast=None if forecast == "never" else forecast,
+        burn={Burn(speed): severity for speed, severity in burn.items()},
     )
 
 
-_BURN = {"fast": "critical", "slow": "warning"}
+def _matched(key: str, value: str) -> str:
+    return current_provider(value) if key == "provider" else value
 
 
 def _period(text: str) -> Period | Duration:

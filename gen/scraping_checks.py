@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tollbook.gen import timezones
 from tollbook.gen.durations import Duration
 from tollbook.gen.sections import also_at
-from tollbook.gen.spec import Monitor
+from tollbook.gen.spec import Histograms, Monitor
 from tollbook.gen.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _HOUR = Duration.parse("1h")
 
 _OLDEST_VERSION = (0, 10)
 _NEXT_MAJOR = 2
+#: Alone it can be told to count `input` as those before it did.
+_LEGACY_VERSION = (1, 5)
 _LONGEST_SERVICE_NAME = 63
 
 
@@ -38,6 +40,7 @@ def scraping_findings(resolved: Resolved) -> Iterator[Problem]:
     gateways = list(zip(resolved.lists["gateways"], resolved.spec.gateways, strict=True))
     for section, gateway in gateways:
         yield from _version(section, gateway)
+        yield from _metering(section, gateway)
         yield from _job(section, gateway)
         yield from _metrics_service(section, gateway, resolved.spec.gateways)
     for first, second in combinations(gateways, 2):
@@ -124,6 +127,22 @@ def _version(section: Section, gateway: Gateway) -> Iterator[Problem]:
             f"version {version} is newer than any agentgateway known here, and is read as 1.5",
             section.place("version"),
             "state the version of the proxy's image, not of kgateway",
+        )
+
+
+def _metering(section: Section, gateway: Gateway) -> Iterator[Problem]:
+    if gateway.histograms is Histograms.NATIVE:
+        yield section.error(
+            "with native histograms alone it exports no sums of tokens, so nothing could be counted",
+            section.place("histograms"),
+            "set config.histograms of the gateway, and histograms here, to classic or both",
+        )
+    if gateway.legacy_token_semantics and gateway.version != _LEGACY_VERSION:
+        version, only = (".".join(map(str, each)) for each in (gateway.version, _LEGACY_VERSION))
+        yield section.error(
+            f"legacy_token_semantics is a setting of version {only} only, and this gateway is of version {version}",
+            section.place("legacy_token_semantics"),
+            "remove legacy_token_semantics, or correct version",
         )
 
 

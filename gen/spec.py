@@ -111,6 +111,11 @@ class Model:
         """Every name under which the metrics may show this model, the canonical one first."""
         return (self.name, *self.aliases)
 
+    @property
+    def has_tiers(self) -> bool:
+        """Whether long contexts cost more, at some time."""
+        return any(price.tiers for price in self.prices)
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -149,7 +154,7 @@ class Budget:
     thresholds: tuple[Threshold, ...]
     labels: Mapping[str, str]
     forecast: str | None
-    """Severity of the alert that the period will end over the limit; None: no such alert."""
+    """Severity of the alert that the period will end over the limit; None: no such alert, as for rolling windows."""
     burn: Mapping[Burn, str]
     """Severity of the alert on each speed of burning that is watched."""
 

@@ -7,11 +7,16 @@ from typing import Any
 
 from tollbook.gen import (
     names,
-    testgen_alerts,
+    testgen_attribution,
+    testgen_blindness,
+    testgen_budgets,
     testgen_calendar,
     testgen_counting,
     testgen_dates,
+    testgen_dollars,
+    testgen_pace,
     testgen_prices,
+    testgen_semantics,
     testgen_windows,
 )
 from tollbook.gen.model import Alert, RuleGroup
@@ -27,7 +32,12 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     cases = (
         *testgen_prices.cases(spec),
         *testgen_counting.cases(spec),
-        *testgen_alerts.cases(spec, alerts),
+        *testgen_semantics.cases(spec),
+        *testgen_dollars.cases(spec, alerts),
+        *testgen_attribution.cases(spec, alerts),
+        *testgen_blindness.cases(spec, alerts),
+        *testgen_budgets.cases(spec, alerts),
+        *testgen_pace.cases(spec, alerts),
     )
     yield CaseFile(names.RULES_TEST_FILE, "What the rules must answer", spec.prometheus.step, cases)
     yield from testgen_calendar.files(spec)

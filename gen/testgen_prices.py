@@ -28,14 +28,10 @@ _FORMATS = (
 
 
 def cases(spec: Spec) -> Iterator[Case]:
-    for gateway in _one_of_each_version(spec):
+    for gateway in traffic.one_of_each_version(spec):
         yield _every_name(spec, gateway)
         yield _every_format(spec, gateway)
     yield _by_request_model(spec)
-
-
-def _one_of_each_version(spec: Spec) -> list[Gateway]:
-    return list({gateway.version: gateway for gateway in reversed(spec.gateways)}.values())[::-1]
 
 
 def _every_name(spec: Spec, gateway: Gateway) -> Case:

@@ -66,7 +66,6 @@ def _uses(spec: Spec) -> Iterator[_Use]:
     for own, priced in ((_OWN, _recent(spec)), (f"{_OWN}-none", None)):
         yield _Use(own, model.name, names.OUTPUT, priced, priced is not None)
         yield _Use(model.provider, own, names.OUTPUT, priced, priced is not None)
-        yield _Use(model.provider, model.name, own, priced, priced is not None)
     yield _Use(_OWN, f"{_OWN}-late", names.OUTPUT, late, is_priced=False)
 
 
@@ -126,12 +125,19 @@ def _vector(
 
 def _old_prices(spec: Spec, end: Duration, uses: Iterable[_Use]) -> Iterator[dict[str, str]]:
     recent = _at(spec, end - _recent(spec), f"{_FIRST_USD} {_LAST_USD}")
+    for provider in dict.fromkeys(use.provider for use in uses):
+        yield from _old_price(provider, f"{_ASKED}-model", _ASKED, recent)
     for use in uses:
-        asked = _named(use, {names.MODEL: f"{_ASKED}-model", names.RESPONSE_MODEL: _ASKED})
-        yield input_series(names.PRICE, asked, recent)
         if use.priced:
-            labels = _named(use, {names.MODEL: f"{_OWN}-model", names.RESPONSE_MODEL: use.name})
-            yield input_series(names.PRICE, labels, _at(spec, end - use.priced, f"{_FIRST_USD} {_LAST_USD}"))
+            seen = _at(spec, end - use.priced, f"{_FIRST_USD} {_LAST_USD}")
+            yield from _old_price(use.provider, f"{_OWN}-model", use.name, seen)
+
+
+def _old_price(provider: str, model: str, name: str, seen: str) -> Iterator[dict[str, str]]:
+    """Of every type of token, as prices are recorded."""
+    sold_as = {names.PROVIDER: provider, names.MODEL: model, names.RESPONSE_MODEL: name}
+    for token_type in names.TOKEN_TYPES:
+        yield input_series(names.PRICE, {**sold_as, names.TOKEN_TYPE: token_type}, seen)
 
 
 def _recent(spec: Spec) -> Duration:

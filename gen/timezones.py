@@ -8,7 +8,8 @@ from importlib import resources
 from zoneinfo import ZoneInfo
 
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
-_LAST = datetime(2038, 1, 1, tzinfo=UTC)
+#: Changes of clocks are known up to here.
+HORIZON = datetime(2038, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
@@ -37,7 +38,7 @@ def utc_offset_changes(name: str) -> tuple[int, tuple[tuple[int, int], ...]]:
     """
     changes: list[tuple[int, int]] = []
     day, offset = _FIRST, _offset(name, _FIRST)
-    while day < _LAST:
+    while day < HORIZON:
         next_offset = _offset(name, day + _DAY)
         if next_offset != offset:
             changes.append((_change(name, day, day + _DAY), next_offset))

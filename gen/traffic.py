@@ -64,27 +64,46 @@ def up(spec: Spec, gateway: Gateway, pod: str = "pod", scraped: str = "") -> dic
 
 
 def counter(spec: Spec, request: Request, token_type: str, seen: str, pod: str = "pod") -> dict[str, str]:
-    """One counter of one pod, with the values that its scrapes saw."""
-    labels = {
-        **target(request.gateway, pod),
-        names.GATEWAY: request.gateway.id,
-        names.PROVIDER: request.provider,
-        names.REQUEST_MODEL: request.request_model,
-        names.RESPONSE_MODEL: request.response_model,
-        names.TOKEN_TYPE: token_type,
-        **spend_labels(spec),
-        **request.labels,
-    }
+    """One counter of tokens of one pod, with the values that its scrapes saw."""
+    labels = {**_counter_labels(spec, request, pod), names.TOKEN_TYPE: token_type}
     return input_series(names.TOKEN_USAGE_SUM, labels, seen)
 
 
-def counters(spec: Spec, requests: Iterable[Request]) -> Iterator[dict[str, str]]:
+def usd_counter(spec: Spec, request: Request, seen: str, pod: str = "pod") -> dict[str, str]:
+    """One of the gateway's own counters of dollars."""
+    return input_series(names.REPORTED_USD, _counter_labels(spec, request, pod), seen)
+
+
+def build_info(spec: Spec, gateway: Gateway, pod: str, tag: str, steps: int) -> dict[str, str]:
+    labels = {**target(gateway, pod), **kept_labels(spec), names.TAG: tag}
+    return input_series(names.BUILD_INFO, labels, constant(1, steps))
+
+
+def _counter_labels(spec: Spec, request: Request, pod: str) -> dict[str, str]:
+    return {
+        **target(request.gateway, pod),
+        names.GATEWAY: request.gateway.id,
+        names.PROVIDER: oracle.exported_provider(request),
+        names.REQUEST_MODEL: request.request_model,
+        names.RESPONSE_MODEL: request.response_model,
+        **spend_labels(spec),
+        **request.labels,
+    }
+
+
+def one_of_each_version(spec: Spec) -> list[Gateway]:
+    """Gateways whose rules differ in more than names."""
+    found = {(gateway.version, gateway.legacy_token_semantics): gateway for gateway in reversed(spec.gateways)}
+    return list(found.values())[::-1]
+
+
+def counters(spec: Spec, requests: Iterable[Request], pod: str = "pod") -> Iterator[dict[str, str]]:
     """Counters that begin with these requests, as agentgateway's do: it shows no series before its first value."""
     for request in requests:
         for token_type, count in oracle.exported(request).items():
             if count:
                 seen = values(absent(BORN), constant(count, counted(spec) + 1 - BORN))
-                yield counter(spec, request, token_type, seen)
+                yield counter(spec, request, token_type, seen, pod)
 
 
 def request_of(spec: Spec, gateway: Gateway, model: Model, name: str, **tokens: int) -> Request:

@@ -10,19 +10,47 @@ from tollbook.gen import names
 from tollbook.gen.annotations import literal
 from tollbook.gen.model import Alert, Rule, RuleGroup
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules import budgets, calendar, cost, coverage, ledger, prices, tokens, totals
+from tollbook.rules import (
+    attribution,
+    budgets,
+    calendar,
+    cost,
+    evaluation,
+    figures,
+    horizon,
+    ledger,
+    naming,
+    pace,
+    prices,
+    reconciliation,
+    reported,
+    targets,
+    tiers,
+    tokens,
+    totals,
+    unpriced,
+    usage,
+    versions,
+)
 
 #: Each gives the rules of one gateway. They run in this order, at one instant, in the gateway's own group.
-GATEWAY_FAMILIES = (ledger.rules, tokens.rules, cost.rules, calendar.rules)
+GATEWAY_FAMILIES = (
+    *(naming.rules, ledger.rules, tokens.rules, cost.rules, reported.rules, tiers.rules),
+    *(figures.rules, reconciliation.rules, calendar.rules),
+)
 
 #: Each has groups of its own (`build`). They run at other instants than the gateways', so they read these over ranges.
 BEFORE_GATEWAYS: tuple[ModuleType, ...] = (prices,)
-AFTER_GATEWAYS: tuple[ModuleType, ...] = (totals, budgets, coverage)
+AFTER_GATEWAYS: tuple[ModuleType, ...] = (
+    *(totals, budgets, pace, reconciliation, attribution),
+    *(targets, versions, usage, unpriced, evaluation, horizon),  # when the figures cannot be trusted
+)
 
 
 #: An object holds a group whole, so those after the gateways, whose rules do not add up across evaluations and may
-#: move, are kept small: none holds more than some 140,000 characters with the longest rules that there are.
+#: move, are kept small: laid out, so many characters of expressions and texts are up to twice as many.
 RULES_PER_GROUP = 200
+CHARACTERS_PER_GROUP = 80_000
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
@@ -52,7 +80,17 @@ def _gateway_group(spec: Spec, gateway: Gateway) -> RuleGroup:
 
 
 def _parts(group: RuleGroup) -> Iterator[RuleGroup]:
-    for start in range(0, len(group.rules), RULES_PER_GROUP):
-        number = start // RULES_PER_GROUP + 1
-        name = group.name if number == 1 else f"{group.name}.{number}"
-        yield replace(group, name=name, rules=group.rules[start : start + RULES_PER_GROUP])
+    start, number = 0, 1
+    while start < len(group.rules):
+        part = tuple(_as_many_as_fit(group.rules[start : start + RULES_PER_GROUP]))
+        yield replace(group, name=group.name if number == 1 else f"{group.name}.{number}", rules=part)
+        start, number = start + len(part), number + 1
+
+
+def _as_many_as_fit(rules: tuple[Rule, ...]) -> Iterator[Rule]:
+    room = CHARACTERS_PER_GROUP
+    for number, rule in enumerate(rules):
+        room -= len(rule.expr.text) + sum(map(len, rule.annotations.values() if isinstance(rule, Alert) else ()))
+        if room < 0 and number:
+            return
+        yield rule

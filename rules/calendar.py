@@ -59,9 +59,24 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         ),
         Recording(dated.metric, dated_cost, labels, "The dollars of one step, with the day that they fell in."),
         Recording(names.DAY_TOTAL, so_far, labels, "Today so far; the last value of each day is its total."),
-        Recording(names.DAY_TO_DATE, sum_without(_PERIODS, day_total.just_recorded()), labels),
-        Recording(names.WEEK_TO_DATE, _to_date(day_total, LONGEST_WEEK, names.WEEK, today), labels),
-        Recording(names.MONTH_TO_DATE, _to_date(day_total, LONGEST_MONTH, names.MONTH, today), labels),
+        Recording(
+            names.DAY_TO_DATE,
+            sum_without(_PERIODS, day_total.just_recorded()),
+            labels,
+            "Dollars since local midnight.",
+        ),
+        Recording(
+            names.WEEK_TO_DATE,
+            _to_date(day_total, LONGEST_WEEK, names.WEEK, today),
+            labels,
+            "Dollars since Monday: of today so far, and of the other days their last totals.",
+        ),
+        Recording(
+            names.MONTH_TO_DATE,
+            _to_date(day_total, LONGEST_MONTH, names.MONTH, today),
+            labels,
+            "Dollars since the first of the month, in the same way.",
+        ),
     )
 
 

@@ -3,72 +3,32 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import (
-    Expr,
-    aggregate,
-    binary,
-    either,
-    eq,
-    one_of,
-    scalar,
-    series,
-    sum_by,
-    sum_of_steps,
-)
+from tollbook.gen.promql import Expr, aggregate, binary, eq, scalar, series
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules import prices
-from tollbook.rules.ledger import scraped
 
 TOKENS_PER_PRICE = 1_000_000
 
-HOUR = Duration.parse("1h")
-RECENT = Duration.parse("5m")
+#: What a price is told apart by; the names of one model share one.
+PRICED = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
 
 
 def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
-    step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
-    own = eq(names.GATEWAY, gateway.id)
-    tokens = series(names.tokens(step), own)
-    cost = series(names.cost(step), own)
-    fleet = series(names.gateway_cost(step), own)
-    prompt = tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
-    output = tokens.where(eq(names.TOKEN_TYPE, names.OUTPUT))
+    step = spec.prometheus.step
+    tokens = series(names.tokens(step), eq(names.GATEWAY, gateway.id))
+    price = prices.known(spec, names.PRICE, (names.PROVIDER, names.RESPONSE_MODEL, names.TOKEN_TYPE))
     return (
         Recording(
-            cost.metric,
-            _dollars(spec, tokens.just_recorded()),
-            labels,
+            names.cost(step),
+            dollars(tokens.just_recorded(), price),
+            {names.GATEWAY: gateway.id},
             "At the price of this minute, once and for all.",
-        ),
-        Recording(names.COST_1H, sum_of_steps(cost, HOUR), labels, "A sliding hour: read long windows as [30d:1h]."),
-        Recording(
-            fleet.metric,
-            _total_while_watched(spec, gateway, cost.just_recorded()),
-            labels,
-            "One series a gateway, for windows over the whole fleet; zero while it is watched and idle.",
-        ),
-        Recording(names.COST_BY_GATEWAY, sum_of_steps(fleet, HOUR), labels),
-        Recording(
-            names.INPUT_TOKENS_BY_GATEWAY, _total_while_watched(spec, gateway, sum_of_steps(prompt, RECENT)), labels
-        ),
-        Recording(
-            names.OUTPUT_TOKENS_BY_GATEWAY, _total_while_watched(spec, gateway, sum_of_steps(output, RECENT)), labels
         ),
     )
 
 
-def _dollars(spec: Spec, tokens: Expr) -> Expr:
-    priced = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
+def dollars(tokens: Expr, price: Expr) -> Expr:
     # All names of one model share one price: the maximum only folds them together.
-    price = aggregate("max", prices.known(spec), priced)
-    per_token = binary(price, "/", scalar(TOKENS_PER_PRICE))
-    return binary(tokens, "*", per_token, on=priced, group_left=())
-
-
-def _total_while_watched(spec: Spec, gateway: Gateway, expr: Expr) -> Expr:
-    """The sum, and zero where nothing was used but a target is known: an idle gateway is not a missing one."""
-    by = spec.prometheus.keep_labels
-    idle = binary(scalar(0), "*", aggregate("max", scraped(gateway, names.UP).now(), by))
-    return either(sum_by(by, expr), idle)
+    per_token = binary(aggregate("max", price, PRICED), "/", scalar(TOKENS_PER_PRICE))
+    return binary(tokens, "*", per_token, on=PRICED, group_left=())

@@ -6,23 +6,29 @@ from dataclasses import dataclass
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import semantics_by_tag, stated_semantics
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import (
     Expr,
     Selector,
+    aggregate,
     binary,
     both,
     call,
     either,
+    either_on,
     eq,
+    labelled,
+    matches,
     over_time,
     scalar,
     series,
-    sum_by,
     unless,
     unless_ignoring,
 )
-from tollbook.gen.spec import Gateway, Monitor, Spec
+from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules import shown
+from tollbook.rules.scrapes import scraped, settled
 
 #: A target is new for this long after its discovery: scrapes fail until its container listens, and the first one that
 #: succeeds shows what was used since.
@@ -41,25 +47,47 @@ REMEMBERED = Duration.parse("1d")
 PASSING_LABELS = (names.NAMESPACE, "container", "endpoint", "node", "service", names.GATEWAY_NAME_TARGET_LABEL)
 
 
+NOTE = "What each counter rose by in one step: risen, or reset, or newly born on a target that was watched before."
+
+
 def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     counter = scraped(gateway, names.TOKEN_USAGE_SUM)
-    by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE, *spec.spend_labels)
-    increments = Increment(spec, counter, scraped(gateway, names.UP)).expr()
+    by = (*identity(spec), names.TOKEN_TYPE, names.SEMANTICS)
+    increments = Increment(spec, counter, scraped(gateway, names.UP))
+    meaning = series(names.TARGET_SEMANTICS, eq(names.GATEWAY, gateway.id)).just_recorded()
+    meant = binary(increments.expr(), "*", meaning, on=increments.pod, group_left=[names.SEMANTICS])
     record = names.metered_tokens(spec.prometheus.step)
-    note = "What each counter rose by in one step: risen, or reset, or newly born on a target that was watched before."
-    return (Recording(record, sum_by(by, increments), {names.GATEWAY: gateway.id}, note),)
+    labels = {names.GATEWAY: gateway.id}
+    return (
+        Recording(
+            names.TARGET_SEMANTICS,
+            _meaning_by_pod(gateway, increments),
+            labels,
+            "What `input` means on each pod: by the version that it shows, else by the one that the spec states.",
+        ),
+        Recording(record, shown.summed(spec, gateway, by, meant, counter), labels, NOTE),
+    )
 
 
-def scraped(gateway: Gateway, metric: str) -> Selector:
-    """The metric as the one job scraped it that counts for this gateway."""
-    matchers = [eq(names.JOB, gateway.job)]
-    if gateway.monitor is Monitor.SERVICE:
-        # The job bears the Service's name, without a namespace.
-        matchers.append(eq(names.NAMESPACE, gateway.namespace))
-    if gateway.monitor is Monitor.NONE and metric != names.UP:
-        # A job of the user's own may scrape other gateways too.
-        matchers.append(eq(names.GATEWAY, gateway.id))
-    return series(metric, *matchers)
+def identity(spec: Spec) -> tuple[str, ...]:
+    """What a request is known by, of the labels that every counter of it bears."""
+    return (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
+
+
+def _meaning_by_pod(gateway: Gateway, increments: Increment) -> Expr:
+    """Each pod that shows a counter has exactly one meaning, so that no increment is dropped or doubled."""
+    build = scraped(gateway, names.BUILD_INFO)
+    by_tag = [(_shown_within(increments.spec, build, tag), row) for tag, row in semantics_by_tag(gateway)]
+    known = (*by_tag, (settled(increments.spec, increments.counter), stated_semantics(gateway)))
+    meanings = (labelled(aggregate("group", seen, increments.pod), names.SEMANTICS, row.name) for seen, row in known)
+    return either_on(increments.pod, *meanings)
+
+
+def _shown_within(spec: Spec, build: Selector, tag: str) -> Expr:
+    """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
+    which may be the version that a container had before it was replaced."""
+    step = spec.prometheus.step - Duration(1)
+    return over_time("last", build.where(matches(names.TAG, tag)), step, spec.prometheus.settle)
 
 
 @dataclass(frozen=True)
@@ -76,8 +104,13 @@ class Increment:
         return self.spec.prometheus.step + self.spec.prometheus.settle
 
     @property
-    def _target(self) -> tuple[str, ...]:
+    def target(self) -> tuple[str, ...]:
         return (*self.spec.prometheus.keep_labels, names.JOB, names.INSTANCE)
+
+    @property
+    def pod(self) -> tuple[str, ...]:
+        """A target's own pod: its address may be used again by another one."""
+        return (*self.target, "pod")
 
     @property
     def _fleet(self) -> tuple[str, ...]:
@@ -96,12 +129,11 @@ class Increment:
 
     def _born(self) -> Expr:
         first_seen = unless_ignoring(PASSING_LABELS, self._current(), self._before())
-        watched = both(first_seen, either(self._seen(), self._new()), on=self._target)
-        return unless(watched, self._relabelled(), on=self._target)
+        watched = both(first_seen, either(self._seen(), self._new()), on=self.target)
+        return unless(watched, self._relabelled(), on=self.target)
 
     def _current(self) -> Expr:
-        """The last value within the step. A range, because a pod that ended inside the step counts up to its end."""
-        return over_time("last", self.counter, self.spec.prometheus.step, self.spec.prometheus.settle)
+        return settled(self.spec, self.counter)
 
     def _before(self) -> Expr:
         """The value at the step's beginning: none for a series that had ended (so it counts as born when it returns),
@@ -109,7 +141,7 @@ class Increment:
         carried = unless(
             over_time("last", self.counter, self.spec.prometheus.gap, self._delay),
             binary(self.up.now(self._delay), "==", scalar(1)),
-            on=self._target,
+            on=self.target,
         )
         return either(self.counter.now(self._delay), carried)
 
@@ -121,12 +153,11 @@ class Increment:
         """A target that was there before under other labels: all its series seem to begin, and none does."""
         here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
         known = over_time("last", self.up, self.spec.prometheus.gap, self._delay)
-        # With the pod, because an address may be used again by another one.
-        return both(unless(here, known), known, on=(*self._target, "pod"))
+        return both(unless(here, known), known, on=self.pod)
 
     def _new(self) -> Expr:
         """A pod that lately joined a fleet which was already watched."""
         here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
         known = over_time("last", self.up, REMEMBERED, self._delay + STARTING)
         fleet = over_time("last", self.up, self.spec.prometheus.gap, self._delay + STARTING + WATCHED_BEFORE)
-        return both(unless(here, known, on=self._target), fleet, on=self._fleet)
+        return both(unless(here, known, on=self.target), fleet, on=self._fleet)

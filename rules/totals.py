@@ -19,11 +19,14 @@ WINDOWS = (
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     by = spec.prometheus.keep_labels
     of_gateways = (
-        (names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY),
-        (names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY),
-        (names.COST_HOURLY, names.COST_BY_GATEWAY),
+        (names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY, "Prompt tokens of the last five minutes."),
+        (names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY, "Output tokens of the last five minutes."),
+        (names.COST_HOURLY, names.COST_BY_GATEWAY, "Dollars of the last hour."),
     )
     spend = series(names.gateway_cost(spec.prometheus.step))
-    recent = [Recording(total, sum_by(by, series(part).now())) for total, part in of_gateways]
-    rolling = [Recording(total, sum_by(by, sum_of_steps(spend, window))) for total, window in WINDOWS]
+    recent = [Recording(total, sum_by(by, series(part).now()), note=note) for total, part, note in of_gateways]
+    rolling = [
+        Recording(total, sum_by(by, sum_of_steps(spend, window)), note=f"Dollars of the last {window}.")
+        for total, window in WINDOWS
+    ]
     return (RuleGroup(f"{names.GROUP_PREFIX}.totals", spec.prometheus.step, (*recent, *rolling), home="totals"),)

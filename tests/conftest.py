@@ -1,8 +1,8 @@
-"""The programs the tests are run with: every promtool and Prometheus server found, the oldest first.
+"""The programs the tests are run with: every promtool, Prometheus and Alertmanager found, the oldest first.
 
 `make test` unpacks the two ends into .tools/prometheus-oldest/ (the machine's own release) and
-.tools/prometheus-newest/; what is on PATH is tested too. A missing end is said at the top of the run. Tests that find
-nothing at all are skipped, or fail where CI is set in the environment.
+.tools/prometheus-newest/, and so with Alertmanager; what is on PATH is tested too. A missing end is said at the top of
+the run. Tests that find nothing at all are skipped, or fail where CI is set in the environment.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ from commandline import SPEC, contents, tollbook
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDS = ("oldest", "newest")
+#: Program -> the folder in .tools that holds it, without the end.
+HOMES = {
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+    "amtool": "alertmanager",
+    "alertmanager": "alertmanager",
+}
 READY_WITHIN_SECONDS = 60
 
 
@@ -39,7 +46,7 @@ class Program:
 
 
 def end_of(name: str, end: str) -> Path:
-    return ROOT / ".tools" / f"prometheus-{end}" / name
+    return ROOT / ".tools" / f"{HOMES[name]}-{end}" / name
 
 
 @cache
@@ -64,11 +71,11 @@ def in_numbers(program: Program) -> list[int]:
 
 def pytest_report_header() -> list[str]:
     lines = []
-    for name in ("promtool", "prometheus"):
+    for name in HOMES:
         found = ", ".join(f"{program.version} ({program.path})" for program in programs(name)) or "none"
         lines.append(f"{name}: {found}")
         lines += [
-            f"{name}: SKIP the {end} one, it is not in .tools/prometheus-{end}/ (`make test` fetches it)"
+            f"{name}: SKIP the {end} one, it is not in .tools/{HOMES[name]}-{end}/ (`make test` fetches it)"
             for end in ENDS
             if not end_of(name, end).exists()
         ]
@@ -76,8 +83,8 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `promtool` or `prometheus_server` runs once with every version."""
-    for fixture, name in (("promtool", "promtool"), ("prometheus_server", "prometheus")):
+    """A test that asks for one of these programs runs once with every version."""
+    for name, fixture in {**dict(zip(HOMES, HOMES, strict=True)), "prometheus": "prometheus_server"}.items():
         if fixture in metafunc.fixturenames:
             found = programs(name) or (None,)
             ids = [f"{name}-{program.version}" if program else f"no-{name}" for program in found]
@@ -103,6 +110,18 @@ def promtools() -> list[tuple[str, Path]]:
 def promtool(request: pytest.FixtureRequest) -> Path:
     """Each promtool in turn."""
     return required(request.param, "promtool").path
+
+
+@pytest.fixture
+def amtool(request: pytest.FixtureRequest) -> Path:
+    """Each amtool in turn."""
+    return required(request.param, "amtool").path
+
+
+@pytest.fixture
+def alertmanager(request: pytest.FixtureRequest) -> Path:
+    """Each Alertmanager in turn."""
+    return required(request.param, "alertmanager").path
 
 
 @dataclass(frozen=True)

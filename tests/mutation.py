@@ -27,7 +27,7 @@ from tollbook import rules
 from tollbook.gen import names, pipeline
 from tollbook.gen.durations import Duration
 from tollbook.gen.load import load
-from tollbook.gen.promql import metrics_of, problem_in
+from tollbook.gen.promql_reading import metrics_of, problem_in
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
 
@@ -352,7 +352,7 @@ def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) ->
             tests = {**plan.tests[test], "rule_files": [f"{number}.rules"]}
             Path(folder, f"{number}.test").write_text(json.dumps(tests))
         files = [f"{number}.test" for number in range(len(runs))]
-        command = [str(promtool.absolute()), "test", "rules", *files]
+        command: list[str | Path] = [promtool.absolute(), "test", "rules", *files]
         done = subprocess.run(
             command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )

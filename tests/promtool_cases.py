@@ -55,6 +55,13 @@ def all_rules(spec: Spec) -> str:
     return rule_file(*rules.build(spec))
 
 
+def money_rules(spec: Spec) -> str:
+    """From counters to dollars: the prices, and of each gateway all but the calendar, which takes long."""
+    parts = [group.rules for group in rules.prices.build(spec)]
+    families = [family for family in rules.GATEWAY_FAMILIES if family is not rules.calendar.rules]
+    return rule_file_of(*parts, *(family(spec, gateway) for gateway in spec.gateways for family in families))
+
+
 def failures(promtool: Path, *cases: Case) -> dict[str, str]:
     """Case -> what promtool said, of those that failed. Raises AssertionError where it could not judge."""
     with tempfile.TemporaryDirectory() as folder:

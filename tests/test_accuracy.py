@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -19,13 +21,28 @@ from random import Random
 import pytest
 
 from bench import measure
-from bench.fleets import LIMITS, STORIES, Fleet, Story, fleet_of, lost, paused, restarts, stopped, veterans
+from bench.fleets import (
+    GATEWAYS,
+    LIMITS,
+    MIDNIGHT,
+    STORIES,
+    Fleet,
+    Story,
+    fleet_of,
+    lost,
+    paused,
+    repriced,
+    restarts,
+    stopped,
+    upgraded,
+    veterans,
+)
 from bench.measure import Bill, Outcome, usual_ways
-from bench.pods import LONG_AGO, NEVER, Pod, Process, Span, Watch, cut_off, forgotten
+from bench.pods import LONG_AGO, NEVER, Pod, Process, Span, Version, Watch, cut_off, forgotten
 from bench.replay import replay
-from bench.simulation import Day, simulate
-from bench.target import Counted, Series, Target
-from bench.traffic import MODELS, RARE, Request, Usage
+from bench.simulation import Cell, Day, simulate
+from bench.target import SCRAPE_INTERVAL, Counted, Series, Target
+from bench.traffic import MODELS, RARE, Request, Usage, usd
 from tollbook.gen import names
 from tollbook.gen.promtool import Promtool
 
@@ -35,7 +52,6 @@ SEED = 1
 #: Of all tokens, and of all dollars. Nothing is above the truth but what adding floats leaves over.
 SHORT_BY_AT_MOST = 0.003
 DUST = 1e-9
-
 
 PROVED = (*STORIES, lost)
 
@@ -66,7 +82,7 @@ def named(story: Story) -> str:
 @pytest.mark.parametrize("story", STORIES, ids=named)
 def test_the_total_is_short_by_little_and_never_too_high(story: Story, bills: Callable[[Story], Bill]) -> None:
     bill = bills(story)
-    for outcome in (bill.metered, bill.billable, bill.dollars):
+    for outcome in (bill.metered, bill.billable, *([bill.dollars] if story is not repriced else [])):
         assert -SHORT_BY_AT_MOST <= outcome.total <= DUST
 
 
@@ -94,7 +110,34 @@ def test_a_target_that_returns_after_more_than_the_gap_is_not_billed_for_the_mea
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("story", [restarts, veterans], ids=named)
+@pytest.mark.parametrize("prices_last", [False, True], ids=["prices-first", "prices-last"])
+def test_a_new_price_holds_from_midnight_give_or_take_a_step_and_a_scrape(
+    prices_last: bool, bills: Callable[[Story], Bill], promtools: list[tuple[str, Path]]
+) -> None:
+    """Nothing is billed at the new price that was used a step and a scrape before midnight, nor at the old one what was
+    used a step after it: each cell lies between the bills that these would give."""
+    day = day_of(repriced)
+    bill = measure.bill(Promtool(promtools[0][1]), day, prices_last) if prices_last else bills(repriced)
+    moments = (MIDNIGHT - measure.STEP.seconds - SCRAPE_INTERVAL, MIDNIGHT, MIDNIGHT + measure.STEP.seconds)
+    possible = [dollars_with_new_prices_from(moment) for moment in moments]
+    assert possible[1] == bill.dollars.truth
+    for cell, billed in bill.dollars.counted.items():
+        bounds = [truth[cell] for truth in possible]
+        assert min(bounds) * (1 - SHORT_BY_AT_MOST) <= billed <= max(bounds) * (1 + DUST), cell
+
+
+def dollars_with_new_prices_from(second: int) -> dict[Cell, float]:
+    return measure.dollars(simulate(replace(fleet_of(repriced, SEED), new_rates_from=second), SEED))
+
+
+@pytest.mark.slow
+def test_an_upgrade_neither_bills_cached_tokens_twice_nor_forgets_them(bills: Callable[[Story], Bill]) -> None:
+    bill = bills(upgraded)
+    assert {cell: error for cell, error in bill.billable.cells.items() if error > DUST or error < -0.01} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", [restarts, veterans, upgraded], ids=named)
 def test_the_newest_promtool_counts_the_same(
     story: Story, bills: Callable[[Story], Bill], promtools: list[tuple[str, Path]]
 ) -> None:
@@ -134,7 +177,8 @@ ALWAYS = Span(LONG_AGO, NEVER)
 
 def pod(*processes: Process, discovered: int = 0, gateway: str = "agentgateway3") -> Pod:
     """Scraped at every half and whole minute; its gateway tells no cached tokens."""
-    return Pod(gateway, "pod", "10.0.0.1:15020", (Watch(Span(discovered, NEVER), phase=0),), processes)
+    watches = (Watch(Span(discovered, NEVER), phase=0),)
+    return Pod(gateway, GATEWAYS[gateway], "v0.0.0", "pod", "10.0.0.1:15020", watches, processes)
 
 
 def lived(pod: Pod, *requests: tuple[int, int], outages: tuple[Span, ...] = ()) -> Target:
@@ -144,7 +188,7 @@ def lived(pod: Pod, *requests: tuple[int, int], outages: tuple[Span, ...] = ()) 
     return target
 
 
-def samples(target: Target, seconds: int, metric: str = names.TOKEN_USAGE_SUM) -> dict[int, int | None]:
+def samples(target: Target, seconds: int, metric: str = names.TOKEN_USAGE_SUM) -> dict[int, int | Decimal | None]:
     """Second -> value of the counter of Haiku's input tokens up to there, None where it was marked as ended."""
     [found] = [
         series
@@ -159,27 +203,27 @@ def samples(target: Target, seconds: int, metric: str = names.TOKEN_USAGE_SUM) -
 def test_a_series_is_born_with_the_first_request() -> None:
     target = lived(pod(Process(Span(0, NEVER))), (40, 700), (70, 50))
     assert samples(target, 120) == {60: 700, 90: 750, 120: 750}
-    assert target.used[INPUT] == target.observable[INPUT] == 750
+    assert target.metered.used[INPUT] == target.metered.observable[INPUT] == 750
 
 
 def test_a_restart_ends_a_series_until_the_next_request() -> None:
     target = lived(pod(Process(Span(0, 65)), Process(Span(70, NEVER))), (10, 700), (62, 50), (125, 8))
     assert samples(target, 150) == {30: 700, 60: 700, 90: None, 150: 8}
-    assert (target.used[INPUT], target.observable[INPUT]) == (758, 708)
+    assert (target.metered.used[INPUT], target.metered.observable[INPUT]) == (758, 708)
 
 
 def test_tokens_from_before_monitoring_are_not_part_of_the_truth() -> None:
     target = lived(pod(Process(ALWAYS, age_hours=100), discovered=60), (10, 5), (70, 700))
     before = 100 * HAIKU.requests_per_hour * HAIKU.typical_input + 5
     assert samples(target, 90) == {60: before, 90: before + 700}
-    assert target.used[INPUT] == target.observable[INPUT] == 700
+    assert target.metered.used[INPUT] == target.metered.observable[INPUT] == 700
 
 
 def test_an_unreachable_target_goes_on_counting() -> None:
     target = lived(cut_off(pod(Process(Span(0, NEVER))), [Span(40, 100)]), (10, 700), (50, 50))
     assert samples(target, 120) == {30: 700, 60: None, 120: 750}
     assert samples(target, 120, names.UP) == {0: 1, 30: 1, 60: 0, 90: 0, 120: 1}
-    assert target.observable[INPUT] == 750
+    assert target.metered.observable[INPUT] == 750
 
 
 def test_a_target_that_is_dropped_ends_with_all_its_series() -> None:
@@ -192,17 +236,48 @@ def test_an_outage_leaves_no_mark() -> None:
     processes = Process(Span(0, 65)), Process(Span(70, NEVER))
     target = lived(pod(*processes), (10, 700), (50, 50), (130, 8), outages=(Span(40, 100),))
     assert samples(target, 150) == {30: 700, 150: 8}
-    assert (target.used[INPUT], target.observable[INPUT]) == (758, 708)
+    assert (target.metered.used[INPUT], target.metered.observable[INPUT]) == (758, 708)
 
 
-def test_what_input_means_depends_on_the_gateways_version() -> None:
-    def tokens(gateway: str, token_type: str) -> int:
-        target = Target(pod(Process(Span(0, NEVER)), gateway=gateway), Fleet("test"), Random(SEED))
+def test_what_input_means_depends_on_the_pods_version_and_what_is_billed_does_not() -> None:
+    def tokens(version: Version) -> tuple[list[int], list[int]]:
+        server = replace(pod(Process(Span(0, NEVER))), version=version)
+        target = Target(server, Fleet("test"), Random(SEED))
         target.run([Request(10, HAIKU, Usage(700, 1, cache_read=20, cache_write=3))])
-        return target.used[Counted(HAIKU, token_type)]
+        counted = [Counted(HAIKU, token_type) for token_type in names.TOKEN_TYPES]
+        return [target.metered.used[each] for each in counted], [target.billable.used[each] for each in counted]
 
-    assert [tokens("agentgateway1", each) for each in names.TOKEN_TYPES] == [723, 1, 20, 3]
-    assert [tokens("agentgateway2", each) for each in names.TOKEN_TYPES] == [700, 1, 20, 3]
+    assert tokens((1, 5)) == ([723, 1, 20, 3], [700, 1, 20, 3])
+    assert tokens((1, 4)) == ([700, 1, 20, 3], [700, 1, 20, 3])
+
+
+def test_a_request_costs_what_its_tokens_cost_at_its_moment() -> None:
+    """0.80 and 4.00 USD per million tokens of input and output, of the cache 0.08 and 1.00; then tenfold."""
+    dearer = {HAIKU.name: usd("8", "40", "0.8", "10")}
+    server = replace(pod(Process(Span(0, NEVER))), version=(1, 5))
+    target = Target(server, Fleet("test", new_rates=dearer, new_rates_from=60), Random(SEED))
+    target.run([Request(second, HAIKU, Usage(700, 1, 20, 3)) for second in (59, 60)])
+    millionths = [Decimal(560), Decimal(4), Decimal("1.6"), Decimal(3)]
+    used = [target.trillionths.used[Counted(HAIKU, token_type)] for token_type in names.TOKEN_TYPES]
+    assert used == [each * 11 * 10**6 for each in millionths]
+    once = sum(millionths, Decimal(0)) / 10**6
+    assert samples(target, 90, names.REPORTED_USD) == {60: once, 90: once * 11}
+
+
+def test_dollars_are_reported_since_1_4() -> None:
+    def metrics(version: Version) -> set[str]:
+        target = lived(replace(pod(Process(Span(0, NEVER))), version=version), (10, 700))
+        return {series.metric for series in target.series()} - {names.UP, names.BUILD_INFO}
+
+    assert metrics((1, 3)) == {names.TOKEN_USAGE_SUM}
+    assert metrics((1, 4)) == metrics((1, 5)) == {names.TOKEN_USAGE_SUM, names.REPORTED_USD}
+
+
+def test_a_pod_tells_its_version_whenever_it_answers() -> None:
+    target = lived(cut_off(pod(Process(Span(0, NEVER))), [Span(40, 70)]))
+    [build] = [series for series in target.series() if series.metric == names.BUILD_INFO]
+    assert build.labels[names.TAG] == "v0.0.0"
+    assert {slot * 5: value for slot, value in build.samples.items() if slot < 20} == {0: 1, 30: 1, 60: None, 90: 1}
 
 
 def test_every_fleet_has_rare_and_common_models_at_every_gateway() -> None:
@@ -237,7 +312,7 @@ def test_the_same_seed_is_the_same_day_everywhere() -> None:
 
 def test_promtool_is_asked_for_values_of_any_size_and_label(promtool: Path) -> None:
     labels = {"name": 'a "quoted" } {b="c"} 1, 2', "other": "x"}
-    values = {0: 1, 6: 123456789012345, 12: None, 24: 7}
+    values: dict[int, int | Decimal | None] = {0: 1, 6: 123456789012345, 12: None, 18: Decimal("0.000000000001"), 24: 7}
     answers = replay(Promtool(promtool), [], [Series("x", labels, values)], ["max_over_time(x[9h])", "nothing"])
     assert answers == {"max_over_time(x[9h])": [(labels, 123456789012345.0)], "nothing": []}
 

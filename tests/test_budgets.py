@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,15 @@ import pytest
 from promtool_cases import Case, failures, rule_file, unmet
 from spec_builders import notation, spec_of
 
+from tollbook.gen import promql
 from tollbook.rules import budgets
 
 LIMIT, SPENT = "agentgateway:budget_usd:limit", "agentgateway:budget_usd:spent"
 ALERT = "LLMBudgetThresholdReached"
 DAY, WEEK, MONTH = (f"agentgateway:cost_usd:{period}_to_date" for period in ("day", "week", "month"))
 STEP = "agentgateway:cost_usd_of_day:increase1m"
+#: The same dollars of a whole gateway in one series, which rolling windows read wherever they need no more.
+FLEET = "agentgateway:gateway_cost_usd:increase1m"
 
 
 def budget_rules(text: str) -> str:
@@ -24,6 +28,10 @@ def budget_rules(text: str) -> str:
 
 def spend(record: str, **labels: str) -> str:
     return notation(record, **{"gateway": "ai/gw", "gen_ai_system": "openai", "model": "gpt", **labels})
+
+
+def fleet(**labels: str) -> str:
+    return notation(FLEET, **{"gateway": "ai/gw", **labels})
 
 
 def both(budget: str, at: str, limit: float, spent: float) -> tuple[tuple[str, str, Mapping[str, float]], ...]:
@@ -56,9 +64,9 @@ def test_calendar_budgets_read_the_dollars_of_their_own_period(promtool: Path) -
 
 
 def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -> None:
-    """Five dollars in the first minute. Rolling windows know no midnight: the labels of the day do not matter."""
+    """Five dollars in the first minute."""
     rules = budget_rules("budgets: [{name: hour, usd: 9, period: 1h}, {name: minutes, usd: 9, period: 2m}]")
-    series = {spend(STEP, day="0"): "_ 5 0x100", spend(STEP, day="1"): "_ _ 2 0x100"}
+    series = {fleet(cluster="eu"): "_ 5 0x100", fleet(cluster="us"): "_ _ 2 0x100"}
     samples = (
         *both("minutes", "1m", 9, 5),
         *both("minutes", "2m", 9, 7),
@@ -70,11 +78,18 @@ def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -
     assert failures(promtool, Case("rolling", rules, series, samples, scraped_every="1m")) == {}
 
 
+def test_a_rolling_budget_knows_no_midnight(promtool: Path) -> None:
+    rules = budget_rules("budgets: [{name: hour, usd: 9, period: 1h, match: {model: gpt}}]")
+    series = {spend(STEP, day="0"): "_ 5 0x100", spend(STEP, day="1"): "_ _ 2 0x100"}
+    samples = (*both("hour", "60m", 9, 7), *both("hour", "61m", 9, 2), *both("hour", "62m", 9, 0))
+    assert failures(promtool, Case("midnight", rules, series, samples, scraped_every="1m")) == {}
+
+
 def test_a_rolling_week_of_hours(promtool: Path) -> None:
     case = Case(
         "a dollar an hour",
         budget_rules("budgets: [{name: week, usd: 9, period: 7d}]"),
-        {spend(STEP): "_ 1x300"},
+        {fleet(): "_ 1x300"},
         (*both("week", "100h", 9, 100), *both("week", "168h", 9, 168), *both("week", "200h", 9, 168)),
     )
     assert failures(promtool, replace(case, scraped_every="1h", evaluated_every="1h")) == {}
@@ -121,6 +136,7 @@ def test_a_budget_counts_what_it_matches(period: str, record: str, promtool: Pat
     series = {}
     for (gateway, provider, model, team, agent), usd in DOLLARS.items():
         series[spend(record, gateway=gateway, gen_ai_system=provider, model=model, team=team, agent=agent)] = f"_ {usd}"
+        series[fleet(gateway=gateway, cluster=f"{provider} {model} {team}")] = f"_ {usd}"
     samples = [sample for n, usd in enumerate(MATCHES.values()) for sample in both(f"b{n}", "1m", 5, usd)]
     case = Case("match", budget_rules(MATCHING + "\n".join(listed)), series, tuple(samples), scraped_every="1m")
     assert failures(promtool, case) == {}
@@ -140,6 +156,18 @@ def test_without_budgets_there_is_no_group() -> None:
 # ---- Alerts ----------------------------------------------------------------------------------------------------------
 
 
+WHAT_TO_DO = (
+    "If this is not meant, stop or limit those who spend; if it is, raise usd in the spec. Top spenders:"
+    "\n- {} USD: gateway ai/gw, provider openai, model {}"
+)
+
+
+def reached(spent: str, usd: str, words: str, percent: str, budget: str = "b", model: str = "gpt") -> str:
+    """What is said where one alone has spent."""
+    head = f"Budget {budget}: {spent} of {usd} USD spent {words}, at or over {percent} percent."
+    return f"{head} {WHAT_TO_DO.format(spent, model)}"
+
+
 def firing(budget: str, severity: str, threshold: str, description: str, **labels: str) -> dict[str, str]:
     return {
         "budget": budget,
@@ -153,7 +181,10 @@ def firing(budget: str, severity: str, threshold: str, description: str, **label
 
 def test_each_threshold_is_silent_just_below_and_fires_when_it_is_reached(promtool: Path) -> None:
     """80 and 100 percent of 50 dollars, and the defaults of the spec: a warning and something critical."""
-    text = "Budget platform: {} of 50 USD spent today, at or over {} percent."
+
+    def of_platform(spent: str, percent: str) -> str:
+        return reached(spent, "50", "today", percent, budget="platform")
+
     case = Case(
         "thresholds",
         budget_rules("budgets: [{name: platform, usd: 50, period: day, labels: {team: platform}}]"),
@@ -161,22 +192,22 @@ def test_each_threshold_is_silent_just_below_and_fires_when_it_is_reached(promto
         alerts=(
             (ALERT, "0m", ()),
             (ALERT, "1m", ()),
-            (ALERT, "2m", (firing("platform", "warning", "80", text.format("40.00", 80), team="platform"),)),
-            (ALERT, "3m", (firing("platform", "warning", "80", text.format("49.99", 80), team="platform"),)),
+            (ALERT, "2m", (firing("platform", "warning", "80", of_platform("40.00", "80"), team="platform"),)),
+            (ALERT, "3m", (firing("platform", "warning", "80", of_platform("49.99", "80"), team="platform"),)),
             (
                 ALERT,
                 "4m",
                 (
-                    firing("platform", "warning", "80", text.format("50.00", 80), team="platform"),
-                    firing("platform", "critical", "100", text.format("50.00", 100), team="platform"),
+                    firing("platform", "warning", "80", of_platform("50.00", "80"), team="platform"),
+                    firing("platform", "critical", "100", of_platform("50.00", "100"), team="platform"),
                 ),
             ),
             (
                 ALERT,
                 "5m",
                 (
-                    firing("platform", "warning", "80", text.format("50.01", 80), team="platform"),
-                    firing("platform", "critical", "100", text.format("50.01", 100), team="platform"),
+                    firing("platform", "warning", "80", of_platform("50.01", "80"), team="platform"),
+                    firing("platform", "critical", "100", of_platform("50.01", "100"), team="platform"),
                 ),
             ),
             (ALERT, "6m", ()),
@@ -197,11 +228,11 @@ def test_each_threshold_is_silent_just_below_and_fires_when_it_is_reached(promto
     ],
 )
 def test_the_words_say_which_period_is_meant(period: str, words: str, record: str, promtool: Path) -> None:
-    text = f"Budget b: 3.00 of 2.50 USD spent {words}, at or over 100 percent."
+    text = reached("3.00", "2.50", words, "100")
     case = Case(
         period,
         budget_rules(f"budgets: [{{name: b, usd: 2.50, period: {period}, alert_at: {{100: info}}}}]"),
-        {spend(record): "_ 3"},
+        {spend(record): "_ 3", fleet(): "_ 3"},
         alerts=((ALERT, "0m", ()), (ALERT, "1m", (firing("b", "info", "100", text),))),
         scraped_every="1m",
     )
@@ -221,7 +252,7 @@ def test_the_words_say_which_period_is_meant(period: str, words: str, record: st
 )
 def test_thresholds_may_have_decimals(usd: str, percent: str, below: str, over: str, promtool: Path) -> None:
     rules = budget_rules(f"budgets: [{{name: b, usd: {usd}, period: day, alert_at: {{{percent}: none}}}}]")
-    text = f"Budget b: {float(over):.2f} of {usd} USD spent today, at or over {percent} percent."
+    text = reached(f"{float(over):.2f}", usd, "today", percent)
     case = Case(
         percent,
         rules,
@@ -241,7 +272,7 @@ def test_budgets_do_not_fire_for_each_other(promtool: Path) -> None:
           - {name: gpt, usd: 10, period: day, match: {model: gpt}, alert_at: {100: critical}}
           - {name: mini, usd: 10, period: day, match: {model: mini}, alert_at: {100: critical}}
     """)
-    text = "Budget gpt: 10.00 of 10 USD spent today, at or over 100 percent."
+    text = reached("10.00", "10", "today", "100", budget="gpt")
     alerts = ((ALERT, "1m", (firing("gpt", "critical", "100", text),)),)
     case = Case("two", rules, {spend(DAY): "10x5", spend(DAY, model="mini"): "9.9x5"}, alerts=alerts)
     assert failures(promtool, case) == {}
@@ -249,7 +280,7 @@ def test_budgets_do_not_fire_for_each_other(promtool: Path) -> None:
 
 def test_a_wrong_sum_a_wrong_limit_and_a_wrong_comparison_are_noticed(promtool: Path) -> None:
     right = budget_rules("budgets: [{name: b, usd: 50, period: day, alert_at: {80: warning}}]")
-    text = "Budget b: 40.00 of 50 USD spent today, at or over 80 percent."
+    text = reached("40.00", "50", "today", "80")
     case = Case(
         "right",
         right,
@@ -262,3 +293,76 @@ def test_a_wrong_sum_a_wrong_limit_and_a_wrong_comparison_are_noticed(promtool: 
     mutants = [replace(case, name=piece, rules=right.replace(piece, wrong)) for piece, wrong in wrongs.items()]
     assert failures(promtool, case) == {}
     assert unmet(promtool, *mutants) == set(wrongs)
+
+
+# ---- Who spends ------------------------------------------------------------------------------------------------------
+
+
+SPENDERS = """
+    attribution: [{label: team, expression: apiKey.team}, {label: agent, expression: request.agent}]
+    prometheus: {keep_labels: [cluster]}
+    budgets:
+"""
+BY_TEAM = {"search": 4, "ads": 7, "shop": 2.5, "idle": 0, "": 1}
+
+
+@pytest.mark.parametrize(
+    ("period", "record", "words"),
+    [("month", MONTH, "this month"), ("24h", STEP, "in the last 1d")],
+    ids=["month", "24h"],
+)
+def test_the_text_lists_the_three_who_spent_most(period: str, record: str, words: str, promtool: Path) -> None:
+    """The dearest first; clusters together; a label that is empty is not spoken of."""
+    series = {spend(record, team=team, cluster="eu"): f"_ {usd}" for team, usd in BY_TEAM.items()}
+    series[spend(record, team="search", cluster="us")] = "_ 4.25"
+    series[spend(record, team="search", agent="crawler", cluster="us")] = "_ 0"
+    series[fleet()] = "_ 18.75"
+    text = (
+        f"Budget b: 18.75 of 10 USD spent {words}, at or over 100 percent. If this is not meant, stop or limit those "
+        "who spend; if it is, raise usd in the spec. Top spenders:"
+        "\n- 8.25 USD: gateway ai/gw, provider openai, model gpt, team search"
+        "\n- 7.00 USD: gateway ai/gw, provider openai, model gpt, team ads"
+        "\n- 2.50 USD: gateway ai/gw, provider openai, model gpt, team shop"
+    )
+    budget = f"      - {{name: b, usd: 10, period: {period}, alert_at: {{100: info}}}}"
+    alerts = ((ALERT, "1m", (firing("b", "info", "100", text),)),)
+    case = Case("spenders", budget_rules(SPENDERS + budget), series, alerts=alerts, scraped_every="1m")
+    assert failures(promtool, case) == {}
+
+
+def test_nobody_is_listed_who_spent_nothing_or_of_another_budget(promtool: Path) -> None:
+    series = {spend(DAY, team=team): f"_ {usd}" for team, usd in BY_TEAM.items()}
+    text = reached("7.00", "5", "today", "100") + ", team ads"
+    budget = "      - {name: b, usd: 5, period: day, match: {team: ads}, alert_at: {100: info}}"
+    alerts = ((ALERT, "1m", (firing("b", "info", "100", text),)),)
+    case = Case("spenders", budget_rules(SPENDERS + budget), series, alerts=alerts, scraped_every="1m")
+    assert failures(promtool, case) == {}
+
+
+#: As values of a label that a budget matches: what ends texts, templates and selectors, and what stands for others.
+HOSTILE = (
+    *('"', "'", "`", "\\", "\\\\", '\\"', "\\n", "{{", "}}", "{{ end }}", "{{ $value }}", "{{/* */}}", "$", "${x}"),
+    *("%s", ".*", "a|b", "{}", "}", '"}) or vector(1) #', "\N{SNOWMAN}", "\N{GRINNING FACE}", "{{-", "-}}", '" }}{{ "'),
+)
+
+
+def test_no_name_breaks_out_of_the_query_in_a_text(promtool: Path) -> None:
+    """All at once, each budget of one team: a query that meant another one would list another amount."""
+    quoted = [json.dumps(name, ensure_ascii=False) for name in HOSTILE]
+    listed = [
+        f"      - {{name: b{n}, usd: 1, period: day, match: {{team: {name}}}, alert_at: {{100: info}}}}"
+        for n, name in enumerate(quoted)
+    ]
+    series, fired = {}, []
+    for n, name in enumerate(HOSTILE):
+        text = f"{reached(f'{n + 1}.00', '1', 'today', '100', f'b{n}')}, team {name}"
+        series[spend(DAY).replace("}", f",team={promql.quote(name)}}}")] = f"_ {n + 1}"
+        fired.append(firing(f"b{n}", "info", "100", text))
+    case = Case(
+        "hostile",
+        budget_rules(SPENDERS + "\n".join(listed)),
+        series,
+        alerts=((ALERT, "1m", tuple(fired)),),
+        scraped_every="1m",
+    )
+    assert failures(promtool, case) == {}

@@ -17,7 +17,9 @@ from tollbook.gen import cli, pipeline
 from tollbook.gen.errors import Place, Problem, Severity
 from tollbook.gen.promtool import HOW_TO_GET_IT
 
-TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}")
+TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}").replace(
+    "namespace: ai", 'namespace: ai, version: "1.3"'
+)
 BROKEN = SPEC.replace("output: 10", "outptu: 10").replace("usd: 50", "usd: -1")
 CHANGING = SPEC.replace("output: 10}", "output: 10}, {from: 2026-07-30, input: 3, output: 10}")
 TESTS = [
@@ -28,7 +30,7 @@ TESTS = [
     "rules-test-month-after.yaml",
     "rules-test-windows.yaml",
 ]
-FILES = sorted(["monitoring.yaml", "grafana-dashboard.json", "rules.yaml", *TESTS])
+FILES = sorted(["monitoring.yaml", "grafana-dashboard.json", "rules.yaml", "inhibit-rules.yaml", *TESTS])
 COMMANDS = sorted(cli.cli.commands)
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -43,8 +45,9 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
         "out/monitoring.yaml: changed\n"
         "out/grafana-dashboard.json: changed\n"
         "out/rules.yaml: changed\n"
+        "out/inhibit-rules.yaml: changed\n"
         + "".join(f"out/{name}: changed\n" for name in TESTS)
-        + "9 files, 9 changed\n",
+        + "10 files, 10 changed\n",
         "",
     )
     assert sorted(contents(folder / "out")) == FILES
@@ -52,8 +55,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n9 files, 1 changed\n"
-    assert tollbook("generate", "--promtool", content).stdout == "9 files, 0 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n10 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "10 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
 
@@ -86,7 +89,7 @@ def test_without_promtool_files_are_written_only_on_request_and_with_a_warning(f
 def test_what_the_spec_warns_of_is_said_and_does_not_stop(folder: Path, content: str) -> None:
     (folder / "tollbook.yaml").write_text(TIERED)
     ended = tollbook("generate", "--promtool", content)
-    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "9 files, 9 changed")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "10 files, 10 changed")
     warning, count = ended.stderr.splitlines()
     assert warning.startswith("tollbook.yaml:3:")
     assert ": warning: " in warning
@@ -195,9 +198,9 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-before.yaml: changed\n"
         "out/rules-test-2026-07-30-after.yaml: changed\n"
-        "11 files, 11 changed\n"
+        "12 files, 12 changed\n"
     )
-    assert tollbook("check").stdout == "out: up to date (11 files)\n"
+    assert tollbook("check").stdout == "out: up to date (12 files)\n"
     (folder / "tollbook.yaml").write_text(SPEC)
     ended = tollbook("check")
     assert ended.exit_code == 1
@@ -208,7 +211,7 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-after.yaml: removed\n"
         "out/rules-test-2026-07-30-before.yaml: removed\n"
-        "9 files, 2 changed, 2 removed\n"
+        "10 files, 2 changed, 2 removed\n"
     )
     assert sorted(contents(folder / "out")) == FILES
 
@@ -226,7 +229,7 @@ def test_a_failing_generate_removes_nothing(folder: Path, content: str, fake: Ca
 
 
 def test_check_is_content_with_what_generate_wrote(generated: dict[str, bytes]) -> None:
-    assert tollbook("check") == Ended(0, "out: up to date (9 files)\n", "")
+    assert tollbook("check") == Ended(0, "out: up to date (10 files)\n", "")
 
 
 def test_check_shows_the_difference_and_writes_nothing(folder: Path, generated: dict[str, bytes]) -> None:
@@ -313,8 +316,7 @@ def test_test_needs_generated_files_and_promtool(generated: dict[str, bytes]) ->
     assert tollbook("test", "--out", "elsewhere") == Ended(
         2,
         "",
-        "elsewhere/rules.yaml:1:1: error: no such file or directory\n"
-        "1 problem (1 error) in elsewhere/rules.yaml\n",
+        "elsewhere/rules.yaml:1:1: error: no such file or directory\n1 problem (1 error) in elsewhere/rules.yaml\n",
     )
     assert tollbook("test") == Ended(3, "", f"error: promtool is not on PATH ({HOW_TO_GET_IT})\n")
 

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from promtool_cases import Case, failures, rule_file_of
+from promtool_cases import Case, failures, money_rules, rule_file_of
 from spec_builders import counter, spec_of, up
 
-from tollbook.gen.model import Rule
-from tollbook.gen.spec import Spec
-from tollbook.rules import cost, ledger, prices, tokens
+from tollbook.rules import cost, figures
 
 COST = "agentgateway:cost_usd:increase1m"
 TOKENS = "agentgateway:tokens:increase1m"
 WATCHED = "1x300"  # two and a half hours
 
 # The prices of spec_builders: input 1, output 10, cache read 0.1, cache write 100 USD per million.
-
-
-def cost_rules(spec: Spec) -> str:
-    """What is recorded of each gateway, without the calendar."""
-
-    def rules() -> Iterator[Rule]:
-        for group in prices.build(spec):
-            yield from group.rules
-        for gateway in spec.gateways:
-            for family in (ledger, tokens, cost):
-                yield from family.rules(spec, gateway)
-
-    return rule_file_of(rules())
 
 
 def billionths(expr: str) -> str:
@@ -45,7 +29,7 @@ def test_each_type_costs_its_own_price_in_the_step_it_was_used_in(promtool: Path
     """Version 1.5, whose input holds the cached tokens: 5000 shown are 5000 - 300 - 20 billed as input."""
     case = Case(
         "types",
-        cost_rules(spec_of()),
+        money_rules(spec_of()),
         {
             up(): WATCHED,
             counter("input"): "_x7 5000x19 5001x20",
@@ -83,7 +67,7 @@ def test_a_model_of_two_names_is_priced_once(promtool: Path) -> None:
     names = ("gpt", "gpt-2024")
     series = {counter(gen_ai_request_model="gpt", gen_ai_response_model=name): "_x7 1000x20" for name in names}
     samples = ((billionths(COST), "4m", {of("output"): 20_000_000}),)
-    case = Case("aliases", cost_rules(spec_of()), {up(): WATCHED, **series}, samples)
+    case = Case("aliases", money_rules(spec_of()), {up(): WATCHED, **series}, samples)
     assert failures(promtool, case) == {}
 
 
@@ -92,7 +76,7 @@ def test_dollars_keep_the_price_of_their_step(promtool: Path) -> None:
     price = 'agentgateway:price_usd_per_mtok{gen_ai_system="openai",model="gpt",gen_ai_token_type="output"}'
     case = Case(
         "a price that changes after ten minutes",
-        rule_file_of(*(family.rules(spec_of(), spec_of().gateways[0]) for family in (cost,))),
+        rule_file_of(cost.rules(spec_of(), spec_of().gateways[0])),
         {
             price: "2x19 3x60",
             f"{TOKENS}{of('output')}": "0x7 1000000 0x18 1000000 0x20",  # in the fourth minute and the fourteenth
@@ -108,11 +92,11 @@ def test_dollars_keep_the_price_of_their_step(promtool: Path) -> None:
 
 def test_the_sliding_hour_holds_sixty_minutes_and_not_one_more(promtool: Path) -> None:
     """A dollar in the fourth minute is in the hour up to the 63rd, and no longer in the 64th."""
-    hour = f'agentgateway:cost_usd:increase1h{of("output")}'
+    hour = f"agentgateway:cost_usd:increase1h{of('output')}"
     by_gateway = 'agentgateway:cost_usd:by_gateway{gateway="ai/gw"}'
     case = Case(
         "an hour",
-        cost_rules(spec_of()),
+        money_rules(spec_of()),
         {up(): WATCHED, counter("output"): "_x7 100000x290"},
         (
             ("agentgateway:cost_usd:increase1h", "3m", {}),
@@ -135,7 +119,7 @@ def test_tokens_by_gateway_are_those_of_five_minutes_all_input_and_all_output(pr
     cases = [
         Case(
             version,
-            cost_rules(
+            money_rules(
                 spec_of(f"""
                     gateways: [{{name: gw, namespace: ai, version: "{version}"}}]
                     models: [{{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}]
@@ -165,7 +149,7 @@ def test_tokens_without_a_price_are_used_all_the_same(promtool: Path) -> None:
     output, by_gateway = "agentgateway:output_tokens:by_gateway", "agentgateway:cost_usd:by_gateway"
     case = Case(
         "unpriced",
-        cost_rules(spec_of()),
+        money_rules(spec_of()),
         {up(): WATCHED, counter("output", gen_ai_request_model="new", gen_ai_response_model="new"): "_x7 700x60"},
         (
             (output, "4m", {f'{output}{{gateway="ai/gw"}}': 700}),
@@ -186,7 +170,7 @@ FIGURES = (
 
 def test_an_idle_gateway_has_spent_nothing_and_an_unknown_one_has_no_figures(promtool: Path) -> None:
     """A gateway whose pods cannot be scraped at present is still known."""
-    rules = cost_rules(spec_of())
+    rules = money_rules(spec_of())
     idle = {figure: {f'{figure}{{gateway="ai/gw"}}': 0} for figure in FIGURES}
     cases = [
         Case("idle", rules, {up(): WATCHED}, tuple((figure, "9m", idle[figure]) for figure in FIGURES)),
@@ -201,7 +185,7 @@ def test_clusters_are_told_apart_where_the_spec_keeps_their_label(promtool: Path
     figure = "agentgateway:cost_usd:by_gateway"
     case = Case(
         "clusters",
-        cost_rules(spec),
+        money_rules(spec),
         {
             up(cluster="busy"): WATCHED,
             up(cluster="idle"): WATCHED,
@@ -214,7 +198,7 @@ def test_clusters_are_told_apart_where_the_spec_keeps_their_label(promtool: Path
 
 def test_dollars_recorded_before_a_restart_are_not_counted_again(promtool: Path) -> None:
     """Neither in the sum of the gateway nor priced once more: see the same of tokens."""
-    rules = rule_file_of(cost.rules(spec_of(), spec_of().gateways[0]))
+    rules = rule_file_of(*(family.rules(spec_of(), spec_of().gateways[0]) for family in (cost, figures)))
     price = 'agentgateway:price_usd_per_mtok{gen_ai_system="openai",model="gpt",gen_ai_token_type="output"}'
     cases = [
         Case(

@@ -237,7 +237,7 @@ def test_increments_stand_under_the_gateway_half_a_minute_after_their_minute(pro
     labels = {"team": "search", "cluster": "a", "route": "ai/openai"}
     record = (
         f'{METERED}{{gateway="ai/gw",gen_ai_system="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt",'
-        'gen_ai_token_type="output",team="search",cluster="a"}'
+        'gen_ai_token_type="output",token_semantics="1.5",team="search",cluster="a"}'
     )
     risen = {"3m": 100, "4m": 0, "5m": 50, "6m": 25 + 25, "7m": 0}  # in the sixth minute of both pods
     case = Case(
@@ -330,8 +330,8 @@ MUTANTS = {
         "a target that is given another label while it runs is not billed for its past",
     ),
     "a target is one pod's": (
-        "on (job, instance, pod)",
-        "on (job, instance)",
+        "and on (job, instance, pod)",
+        "and on (job, instance)",
         "another pod at the address of one that ended is billed from zero",
     ),
     "a birth on a target seen within the gap": (
@@ -390,8 +390,8 @@ MUTANTS = {
         "gateways that share a job are billed once each, and one that comes later not for its past",
     ),
     "a fleet is that of one cluster": (
-        "on (cluster, job, instance)",
-        "on (job, instance)",
+        "and on (cluster, job, instance)",
+        "and on (job, instance)",
         "a cluster that comes later is not billed for its past",
     ),
     "one job": ('{job="monitoring/ai-gw"}', "", "a second job on the same pods changes nothing"),

@@ -174,7 +174,13 @@ def test_each_gateway_has_what_its_monitor_needs(objects: list[Json]) -> None:
         ("PrometheusRule", "observability", "agentgateway-cost-gateway-agw-shared"),
         ("PrometheusRule", "observability", "agentgateway-cost-totals"),
         ("PrometheusRule", "observability", "agentgateway-cost-budgets"),
-        ("PrometheusRule", "observability", "agentgateway-cost-coverage"),
+        ("PrometheusRule", "observability", "agentgateway-cost-pace"),
+        ("PrometheusRule", "observability", "agentgateway-cost-reconciliation"),
+        ("PrometheusRule", "observability", "agentgateway-cost-targets"),
+        ("PrometheusRule", "observability", "agentgateway-cost-versions"),
+        ("PrometheusRule", "observability", "agentgateway-cost-usage"),
+        ("PrometheusRule", "observability", "agentgateway-cost-unpriced"),
+        ("PrometheusRule", "observability", "agentgateway-cost-evaluation"),
     ]
 
 

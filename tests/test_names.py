@@ -47,6 +47,15 @@ CONTRACT = {
     "agentgateway:cost_usd:month_to_date": (f"{MODEL},{SPENDER}", 1),
     "agentgateway:budget_usd:limit": ('budget="all"', 50),
     "agentgateway:budget_usd:spent": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase5m": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase15m": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase30m": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase3h": ('budget="all"', 1),
+    "agentgateway:budget_usd:increase1d": ('budget="all"', 1),
+    # Five minutes are known, and 23 h 56 min are left of the day.
+    "agentgateway:budget_usd:forecast": ('budget="all"', 1 + 1 / 300 * 86_160),
+    "agentgateway:period:remaining_seconds": ('period="day"', 86_160),
+    "agentgateway:ledger:seconds1d": ('gateway="ai/gw"', 300),
 }
 
 
@@ -86,9 +95,11 @@ def test_the_ledger_s_records_say_how_long_a_step_is(step: str) -> None:
         for rule in group.rules
         if isinstance(rule, Recording)
     }
-    of_a_step = {record for record in recorded if ":increase" in record} - {"agentgateway:cost_usd:increase1h"}
+    of_an_hour = {"agentgateway:cost_usd:increase1h", "agentgateway:reported_usd:increase1h"}
+    of_a_step = {record for record in recorded if ":increase" in record} - of_an_hour
     assert {record.rpartition(":increase")[2] for record in of_a_step} == {written}
     assert f"agentgateway:tokens:increase{written}" in of_a_step
+    assert recorded >= {f"agentgateway:cost_usd:minus_reported{written}", *of_an_hour}
 
 
 def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
@@ -102,7 +113,23 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
     labels = {label for rule in found for label in rule.labels}
     assert {label for label in labels if not re.fullmatch(r"[a-z][a-z0-9_]*", label)} == set()
     alerts = {rule.alert for rule in found if isinstance(rule, Alert)}
-    assert alerts == {"LLMBudgetThresholdReached", "LLMTokensUnpriced", "LLMGatewayNotScraped"}
+    assert alerts == {
+        *("LLMBudgetThresholdReached", "LLMBudgetForecastOverLimit", "LLMBudgetBurn"),
+        *("LLMCostDisagreesWithGateway", "LLMSpendUnattributed", "LLMAttributionOverLimit"),
+        "LLMCatalogLookupsNotExact",
+        "LLMCostRulesFailing",
+        "LLMCostRulesMissed",
+        "LLMGatewayNotScraped",
+        "LLMGatewayScrapedTwice",
+        "LLMGatewayTargetDown",
+        "LLMGatewayVersionDiffers",
+        "LLMPricesNotRecorded",
+        "LLMRequestsWithoutUsage",
+        "LLMTokenCountersFrozen",
+        "LLMTokenSumsMissing",
+        "LLMTokensUnpriced",
+        "LLMUnpricedShareHigh",
+    }
 
 
 def test_every_name_stands_for_one_thing() -> None:

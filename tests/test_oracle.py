@@ -17,23 +17,24 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from promtool_cases import Case, Samples, failures, rule_file_of, unmet
+from promtool_cases import Case, Samples, failures, money_rules, unmet
 from spec_builders import notation, spec_of
 
-from tollbook.gen.model import Rule
 from tollbook.gen.oracle import (
     Cell,
     Request,
+    bounds,
     day_until,
     dollars,
     exported,
+    exported_provider,
     model_of,
     price_at,
+    reported,
     shown_model,
     usd_per_mtok_at,
 )
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules import cost, ledger, prices, tokens
 
 # ---- By hand ---------------------------------------------------------------------------------------------------------
 
@@ -142,6 +143,81 @@ def test_who_spent_is_kept_apart_whatever_order_the_labels_came_in() -> None:
         (("agent", "x"), ("team", "a")): Decimal(2),
         (("agent", "x"), ("team", "b")): Decimal(1),
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "provider", "shown_as"),
+    [
+        ("0.11", "azure", "azure.openai"),
+        ("1.1", "azure", "azure.openai"),
+        ("1.2", "azure", "azure"),
+        ("1.5", "azure", "azure"),
+        ("1.1", "openai", "openai"),
+    ],
+)
+def test_what_a_gateway_calls_a_provider(version: str, provider: str, shown_as: str) -> None:
+    assert exported_provider(Request(gateway(version), provider, "gpt", "gpt")) == shown_as
+
+
+@pytest.mark.parametrize(("version", "prompt"), [("1.4", 1000), ("1.5", 1000), ("1.6", 1034)])
+def test_what_a_gateway_shows_that_is_told_to_count_as_before(version: str, prompt: int) -> None:
+    told = replace(gateway(version), legacy_token_semantics=True)
+    used = Request(told, "anthropic", "claude", "claude", input=1000, cache_read=30, cache_write=4)
+    assert exported(used)["input"] == prompt
+
+
+TIERED = """
+    models:
+      - provider: openai
+        name: gpt
+        prices:
+          - input: 1
+            output: 10
+            cache_read: 0.5
+            tiers: [{context_over: 1000, input: 2, output: 30}, {context_over: 5000, input: 4, output: 20}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("used", "millionths"),
+    [
+        ({"input": 1000, "output": 7}, 1000 + 70),
+        ({"input": 1001, "output": 7}, 2002 + 210),
+        ({"input": 5000, "output": 7}, 10_000 + 210),
+        ({"input": 5001, "output": 7}, 20_004 + 140),
+        # Cached tokens are part of the context. To write one costs what input does, in each tier.
+        ({"input": 900, "cache_read": 100}, 900 + 50),
+        ({"input": 900, "cache_read": 101}, Decimal("1850.5")),
+        ({"input": 900, "cache_read": 50, "cache_write": 51}, 1800 + 25 + 102),
+        ({"output": 9000}, 90_000),
+    ],
+)
+def test_what_a_gateway_bills_for_one_request(used: dict[str, int], millionths: Decimal | int) -> None:
+    assert reported(spec_of(TIERED), request("gpt", "gpt", "openai", **used)) == Decimal(millionths) / 1_000_000
+
+
+def test_a_gateway_bills_nothing_that_has_no_price() -> None:
+    assert reported(spec_of(TIERED), request("new", "new", input=1)) is None
+    with pytest.raises(ValueError, match="without a price"):
+        bounds(spec_of(TIERED), [request("new", "new", input=1)])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "low", "high"),
+    [
+        ((1000,), 1000, 1000),
+        ((1001,), 1001, 4004),  # the dearest of all tiers: the sum does not tell which
+        ((600, 400), 1000, 1000),
+        ((600, 401), 1001, 4004),
+        ((6000,), 6000, 24_000),
+    ],
+)
+def test_between_what_requests_must_have_cost(prompts: tuple[int, ...], low: int, high: int) -> None:
+    requests = [request("gpt", "gpt", input=prompt, output=1) for prompt in prompts]
+    outputs = len(prompts)
+    dearest = 30 if high > low else 10
+    expected = (Decimal(low + 10 * outputs) / 1_000_000, Decimal(high + dearest * outputs) / 1_000_000)
+    assert bounds(spec_of(TIERED), requests) == expected
 
 
 DATED = """
@@ -320,17 +396,6 @@ def values(by_slot: Mapping[int, int], restart: int) -> Iterator[str]:
         yield "_" if total is None else str(total)
 
 
-def rules_of(spec: Spec) -> str:
-    def all_rules() -> Iterator[Rule]:
-        for group in prices.build(spec):
-            yield from group.rules
-        for one in spec.gateways:
-            for family in (ledger, tokens, cost):
-                yield from family.rules(spec, one)
-
-    return rule_file_of(all_rules())
-
-
 def case_of(name: str, scenario: Scenario, rules: str = "") -> Case:
     spec = spec_of(scenario.text)
     by = "gateway, gen_ai_system, model, gen_ai_token_type, team"
@@ -338,7 +403,7 @@ def case_of(name: str, scenario: Scenario, rules: str = "") -> Case:
     billed = f"round(sum by ({by}) (sum_over_time(agentgateway:cost_usd:increase1m[1h])) * 1000000000) > 0"
     series = {notation("up", **target(one, pod)): f"1x{SLOTS + 10}" for one in spec.gateways for pod in (0, 1)}
     samples = ((counted, "14m", tokens_by_cell(spec, scenario)), (billed, "14m", billionths_by_cell(spec, scenario)))
-    return Case(name, rules or rules_of(spec), series | scraped(scenario), samples)
+    return Case(name, rules or money_rules(spec), series | scraped(scenario), samples)
 
 
 def in_notation(cell: Cell) -> str:
@@ -402,7 +467,7 @@ def test_rules_that_count_a_little_otherwise_are_found_out(promtool: Path) -> No
     """A price too high by a millionth shows wherever a cent was spent."""
     wrong = {}
     for number, scenario in enumerate(drawn()):
-        right = rules_of(spec_of(scenario.text))
+        right = money_rules(spec_of(scenario.text))
         dearer = right.replace("1000000", "999999")
         assert dearer != right, "the rules no longer divide by a million"
         if max(billionths_by_cell(spec_of(scenario.text), scenario).values(), default=0) > 10**7:

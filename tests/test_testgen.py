@@ -94,6 +94,38 @@ SPECS = {
         attribution: [{label: team, expression: apiKey.team}]
         budgets: [{name: 'the "best" \\ {{ budget }}', usd: 5, period: day, match: {team: 'r&d "x"'}}]
     """,
+    "long contexts": """
+        gateways: [{name: old, namespace: ai, version: "1.3"}, {name: gw, namespace: ai}]
+        models:
+          - provider: openai
+            name: gpt
+            prices: [{input: 1, output: 10, tiers: [{context_over: 200000, input: 2, output: 15}]}]
+          - provider: anthropic
+            name: claude
+            aliases: [claude-2026]
+            prices:
+              - input: 3
+                output: 15
+                cache_read: 0.3
+                tiers: [{context_over: 1000, output: 20}, {context_over: 500000, input: 6, output: 22.5}]
+              - {from: 2026-03-01, input: 3, output: 15, cache_read: 0.3}
+        budgets: [{name: all, usd: 50, period: day}]
+    """,
+    "a provider of two names, and gateways that are told to count as before": """
+        gateways:
+          - {name: old, namespace: ai, version: "1.1"}
+          - {name: gw, namespace: ai, legacy_token_semantics: true}
+          - {name: new, namespace: ai}
+        models:
+          - {provider: azure.openai, name: gpt, prices: [{input: 1, output: 10, cache_read: 0.1}]}
+          - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3}]}
+        budgets: [{name: all, usd: 50, period: day, match: {provider: azure.openai}}]
+    """,
+    "few names": """
+        attribution:
+          - {label: team, expression: apiKey.team, limit: 1}
+          - {label: agent, expression: request.agent, limit: 3}
+    """,
     "budgets that overlap": """
         models:
           - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
@@ -145,8 +177,25 @@ def test_the_generated_tests_of_twenty_gateways_pass(promtools: list[tuple[str, 
 # ---- Nothing is left out ---------------------------------------------------------------------------------------------
 
 
-#: An alert and what tells its rules apart: a threshold of a budget, or a gateway that is not scraped.
+#: An alert and what tells its rules apart: a threshold of a budget, a gateway, or how bad it is.
 Told = tuple[str, ...]
+OF_A_GATEWAY = {
+    "LLMGatewayNotScraped",
+    "LLMGatewayTargetDown",
+    "LLMGatewayScrapedTwice",
+    "LLMGatewayVersionDiffers",
+    "LLMTokenSumsMissing",
+    "LLMTokenCountersFrozen",
+    "LLMRequestsWithoutUsage",
+    "LLMCatalogLookupsNotExact",
+}
+TOLD_BY = dict.fromkeys(OF_A_GATEWAY, ("gateway", "severity")) | {
+    "LLMBudgetThresholdReached": ("budget", "threshold"),
+    "LLMBudgetForecastOverLimit": ("budget",),
+    "LLMBudgetBurn": ("budget", "burn"),
+    "LLMAttributionOverLimit": ("gateway", "attribution"),
+    "LLMSpendUnattributed": ("attribution",),
+}
 
 
 def read(name: str, file: str) -> Any:
@@ -154,8 +203,7 @@ def read(name: str, file: str) -> Any:
 
 
 def told(alert: str, labels: dict[str, str]) -> Told:
-    own = {"LLMBudgetThresholdReached": ("budget", "threshold"), "LLMGatewayNotScraped": ("gateway",)}
-    return (alert, *(labels[label].replace('{{ "{{" }}', "{{") for label in own.get(alert, ())))
+    return (alert, *(labels[label].replace('{{ "{{" }}', "{{") for label in TOLD_BY.get(alert, ())))
 
 
 def alert_rules(name: str) -> set[Told]:
@@ -179,6 +227,9 @@ def expected_alerts(name: str) -> tuple[set[Told], set[Told]]:
     return fired, silent
 
 
+#: promtool's clock begins in 1970, and the calendar ends in 2038: tests/test_horizon.py goes there.
+UNREACHED = ("LLMCalendarEnds",)
+
 #: Of these no budget can be tried: nothing costs, or nothing but input does, and budgets are tried with output.
 UNTRIED = ("free models alone, and a budget that they never touch", "output that costs nothing")
 
@@ -186,6 +237,7 @@ UNTRIED = ("free models alone, and a budget that they never touch", "output that
 @pytest.mark.parametrize("name", SPECS)
 def test_every_alert_is_seen_silent_and_firing(name: str) -> None:
     untried = {alert for alert in alert_rules(name) if name in UNTRIED and alert[0] == "LLMBudgetThresholdReached"}
+    untried |= {alert for alert in alert_rules(name) if alert[0] in UNREACHED}
     assert expected_alerts(name) == (alert_rules(name) - untried, alert_rules(name) - untried)
 
 
@@ -335,22 +387,105 @@ MUTANTS = {
     "an alert that waits too short": ('"for": "10m"', '"for": "9m"'),
     "an alert that waits too long": ('"for": "10m"', '"for": "11m"'),
     "a gateway called present": ("absent(up{job='monitoring/ai-gw'}", "absent(up"),
+    "a pod down that waits too short": ('"for": "15m"', '"for": "14m"'),
+    "a version that may differ": ("1\\\\\\\\.4([.+-]", ".*([.+-]"),
+    "targets counted once": ("by (namespace, pod)", "by (namespace, pod, endpoint)"),
+    "another job taken for ours": ("job!='monitoring/ai-gw'", "job!='tollbook-test-job'"),
+    "sums that are not missed": ("agentgateway_cost_catalog_lookups_total", "agentgateway_cost_usd_total"),
+    "requests that are not counted": ("server_request_duration_count", "server_request_duration_sum"),
+    "usage that is taken for granted": ("* 0.1)", "* 1.1)"),
+    "a share that is tolerated": (") > 5)", ") > 100)"),
+    "prices that nobody misses": ("offset 1ms) or vector(0)) < ", "offset 1ms) or vector(0)) < -"),
+    "rules of others": ("rule_group=~'.*;tollbook", "rule_group=~'.*;toolbook"),
     "an alert on many tokens only": ("[59m59s999ms])) > 0", "[59m59s999ms])) > 100000"),
 }
 
 
-@cache
-def reference() -> dict[str, str]:
-    outputs = pipeline.build(spec_of(REFERENCE))
-    return {names.RULES_FILE: right_rules(), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+# Of versions, names and dollars: what is counted how, by whom, and what the gateway itself counts.
+WHO_COUNTS_HOW = """
+    gateways: [{name: gw, namespace: ai, version: "1.4"}]
+    models:
+      - provider: azure
+        name: gpt
+        prices: [{input: 1, output: 10, cache_read: 0.5, tiers: [{context_over: 200000, input: 2, output: 15}]}]
+      - {provider: anthropic, name: claude, prices: [{input: 3, output: 15}]}
+    attribution: [{label: team, expression: apiKey.team, limit: 3}]
+"""
+MUTANTS_OF_WHO_COUNTS_HOW = {
+    "a version that begins later": ("1\\\\\\\\.([5-9]|", "1\\\\\\\\.([6-9]|"),
+    "a version that begins earlier": ("1\\\\\\\\.([5-9]|", "1\\\\\\\\.([4-9]|"),
+    "tags with a v alone": ("tag=~'v?", "tag=~'v"),
+    "tags without a suffix alone": ("([.+-].*)?'", "'"),
+    "every tag tells a version": ("tag=~'v?(1\\\\\\\\.([5-9]|", "tag=~'.*|v?(1\\\\\\\\.([5-9]|"),
+    "a version's meaning": ("'token_semantics', '1.5'", "'token_semantics', '1.0'"),
+    "no meaning of its own": ("{job='monitoring/ai-gw',tag=~", "{job='elsewhere',tag=~"),
+    "a meaning that nothing reads": ("token_semantics='1.5'", "token_semantics='1.6'"),
+    "a provider's former name": ("'gen_ai_system', 'azure\\\\\\\\.openai'", "'gen_ai_system', 'azure'"),
+    "a provider's present name": ("'shown_gen_ai_system', 'azure'", "'shown_gen_ai_system', 'azure2'"),
+    "one name more": ("topk(3,", "topk(4,"),
+    "one name fewer": ("topk(3,", "topk(2,"),
+    "those that use the least": ("topk(3,", "bottomk(3,"),
+    "others dropped": (" or on (team) label_replace", " and on (team) label_replace"),
+    "others under another name": ("'shown_team', 'other'", "'shown_team', 'others'"),
+    "nobody competes for a place": ("team!~'unknown|'", "team!~''"),
+    "nobody is one of the others": (",team=~'unknown|'}", ",team=~'nobody|'}"),
+    "a limit that is reached is told": ("> 3", ">= 3"),
+    "a limit that is told one later": ("> 3", "> 4"),
+    "a share that is told earlier": ("> 10) and", "> 9) and"),
+    "a share that is told later": ("> 10) and", "> 11) and"),
+    "a share of those with a name": ("increase1h{team=~'unknown|'}", "increase1h{team!~'unknown|'}"),
+    "an alert that waits too long": ('"for": "15m"', '"for": "17m"'),
+    "an alert that does not wait": ('"for": "15m"', '"for": "14m"'),
+    "a threshold too low": ("vector(200000)", "vector(199999)"),
+    "a threshold too high": ("vector(200000)", "vector(201000)"),
+    "a sum instead of a difference": (
+        " - sum by (gen_ai_system, model) (last_over_time(agentgateway:reported",
+        " + sum by (gen_ai_system, model) (last_over_time(agentgateway:reported",
+    ),
+    "a threshold's rate": (
+        '"expr": "vector(15)", "labels": {"gen_ai_system": "azure"',
+        '"expr": "vector(16)", "labels": {"gen_ai_system": "azure"',
+    ),
+    "no longer than the threshold is long": (
+        ") > on (gen_ai_system, model) group_left ()",
+        ") >= on (gen_ai_system, model) group_left ()",
+    ),
+    "the prompt's cached tokens": (
+        "input|input_cache_read|input_cache_write'}[1ms])) >",
+        "input_cache_read|input_cache_write'}[1ms])) >",
+    ),
+    "a surcharge of everything": (
+        " - last_over_time(agentgateway:cost_usd_low:",
+        " - 0 * last_over_time(agentgateway:cost_usd_low:",
+    ),
+    "no surcharge": ("> 0.000000001", "> 1000000"),
+    "a surcharge of another type": ('"gen_ai_token_type": "long_context"', '"gen_ai_token_type": "long"'),
+    "a surcharge without a bound": (
+        " < last_over_time(agentgateway:cost_usd_high:",
+        " < 1e9 * last_over_time(agentgateway:cost_usd_high:",
+    ),
+    "bounds without output": ("gen_ai_token_type!='long_context'", "gen_ai_token_type!='output'"),
+    "the gateway's dollars of another job": (
+        "cost_usd_total{job='monitoring/ai-gw'}",
+        "cost_usd_total{job='elsewhere'}",
+    ),
+    "a difference of no size": ("abs(sum by", "-1 * (sum by"),
+    "a tolerated share": ("> (0.02 *", "> (2 *"),
+}
 
 
 @cache
-def right_rules() -> str:
+def reference(text: str) -> dict[str, str]:
+    outputs = pipeline.build(spec_of(text))
+    return {names.RULES_FILE: right_rules(text), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+
+
+@cache
+def right_rules(text: str) -> str:
     """Each expression on one line, so that a mutant need not know how it is laid out; and without weeks and months,
     which nothing reads here and which take long."""
     slow = {names.WEEK_TO_DATE, names.MONTH_TO_DATE}
-    groups = rules.build(spec_of(REFERENCE))
+    groups = rules.build(spec_of(text))
     data = rule_groups(groups)
     for group, group_data in zip(groups, data, strict=True):
         for rule, rule_data in zip(group.rules, group_data["rules"], strict=True):
@@ -359,18 +494,26 @@ def right_rules() -> str:
     return json.dumps({"groups": data})
 
 
-def test_the_right_rules_pass(promtool: Path) -> None:
-    assert Promtool(promtool).prove(reference()) == []
+ALL_MUTANTS = [
+    *(pytest.param(REFERENCE, *mutant, id=name) for name, mutant in MUTANTS.items()),
+    *(pytest.param(WHO_COUNTS_HOW, *mutant, id=name) for name, mutant in MUTANTS_OF_WHO_COUNTS_HOW.items()),
+]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_wrong_rules_do_not_pass(mutant: str, promtools: list[tuple[str, Path]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [REFERENCE, WHO_COUNTS_HOW])
+def test_the_right_rules_pass(text: str, promtool: Path) -> None:
+    assert Promtool(promtool).prove(reference(text)) == []
+
+
+@pytest.mark.parametrize(("text", "piece", "instead"), ALL_MUTANTS)
+def test_wrong_rules_do_not_pass(
+    text: str, piece: str, instead: str, promtools: list[tuple[str, Path]], tmp_path: Path
+) -> None:
     """On one promtool: that the same tests pass on all of them is seen above."""
     _, promtool = promtools[-1]
-    piece, instead = MUTANTS[mutant]
-    assert piece in right_rules(), "the rules no longer have this piece"
-    (tmp_path / names.RULES_FILE).write_text(right_rules().replace(piece, instead))
-    (tmp_path / names.RULES_TEST_FILE).write_text(reference()[names.RULES_TEST_FILE])
+    assert piece in right_rules(text), "the rules no longer have this piece"
+    (tmp_path / names.RULES_FILE).write_text(right_rules(text).replace(piece, instead))
+    (tmp_path / names.RULES_TEST_FILE).write_text(reference(text)[names.RULES_TEST_FILE])
     problems = [problem.message for problem in Promtool(promtool).run_tests(tmp_path)]
     assert problems != []
     assert [problem for problem in problems if "got:" not in problem] == [], "these are no rules at all"

@@ -50,8 +50,13 @@ def scraped(spec: Spec) -> Iterator[Json]:
                     names.TOKEN_TYPE: token_type,
                     "team": "platform",
                 }
-                values = f"_x20 {tokens}+{tokens}x{HALF_MINUTES - 20}"
-                yield {"series": names.TOKEN_USAGE_SUM + braced(target | own), "values": values}
+                yield {"series": names.TOKEN_USAGE_SUM + braced(target | own), "values": growing(tokens)}
+            del own[names.TOKEN_TYPE]
+            yield {"series": names.REPORTED_USD + braced(target | own), "values": growing(0.5)}
+
+
+def growing(amount: float) -> str:
+    return f"_x20 {amount}+{amount}x{HALF_MINUTES - 20}"
 
 
 def braced(labels: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from tollbook.dashboards.queries import bar_width_floor
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.placeholders import fill_in, variables_in
-from tollbook.gen.promql import metrics_of
+from tollbook.gen.promql_reading import metrics_of
 from tollbook.gen.spec import Spec, Threshold
 
 Json = dict[str, Any]

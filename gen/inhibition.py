@@ -1,0 +1,62 @@
+"""Which alerts fall silent while another one says more: inhibit rules for Alertmanager, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen import names
+from tollbook.gen.promql import Matcher, eq, number, one_of
+from tollbook.gen.spec import Burn, Spec
+
+#: Two clusters may send to one Alertmanager. Where neither of two alerts has such a label, they agree on it too.
+_SAME_SENDER = (names.CLUSTER, names.PROMETHEUS)
+
+_ALL = Decimal(100)
+
+
+def inhibit_rules(spec: Spec) -> list[dict[str, Any]]:
+    rules = [*_lower_thresholds(spec), *_forecast_of_what_is_spent(spec), *_slower_burn(spec)]
+    gateway_absent = (eq(names.ALERTNAME, names.ALERT_GATEWAY_ABSENT),)
+    of_gateway = (one_of(names.ALERTNAME, names.ALERTS_ON_SCRAPED_GATEWAY),)
+    return [*rules, _rule(gateway_absent, of_gateway, names.GATEWAY)]
+
+
+def _lower_thresholds(spec: Spec) -> Iterator[dict[str, Any]]:
+    """Of all budgets at once: an alert is only ever muted by one of its own budget."""
+    percents = _percents(spec)
+    for lower, percent in enumerate(percents[1:], start=1):
+        yield _rule(_threshold([percent]), _threshold(percents[:lower]), names.BUDGET)
+
+
+def _forecast_of_what_is_spent(spec: Spec) -> Iterator[dict[str, Any]]:
+    reached = [percent for percent in _percents(spec) if percent >= _ALL]
+    if reached and any(budget.forecast for budget in spec.budgets):
+        yield _rule(_threshold(reached), (eq(names.ALERTNAME, names.ALERT_BUDGET_FORECAST),), names.BUDGET)
+
+
+def _slower_burn(spec: Spec) -> Iterator[dict[str, Any]]:
+    if any(len(budget.burn) > 1 for budget in spec.budgets):
+        yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), names.BUDGET)
+
+
+def _percents(spec: Spec) -> list[Decimal]:
+    return sorted({threshold.percent for budget in spec.budgets for threshold in budget.thresholds})
+
+
+def _threshold(percents: Iterable[Decimal]) -> tuple[Matcher, ...]:
+    return eq(names.ALERTNAME, names.ALERT_BUDGET), one_of(names.THRESHOLD, map(number, percents))
+
+
+def _burn(speed: Burn) -> tuple[Matcher, ...]:
+    return eq(names.ALERTNAME, names.ALERT_BUDGET_BURN), eq(names.BURN, speed)
+
+
+def _rule(source: Iterable[Matcher], target: Iterable[Matcher], about: str) -> dict[str, Any]:
+    """Matchers of Alertmanager are written as those of PromQL."""
+    return {
+        "source_matchers": [str(matcher) for matcher in source],
+        "target_matchers": [str(matcher) for matcher in target],
+        "equal": [about, *_SAME_SENDER],
+    }

@@ -1,0 +1,257 @@
+"""Tests of the alerts that say when the figures cannot be trusted: each silent just before, firing with its exact text.
+
+Most alerts wait, and promtool evaluates all rules at every step: so they share one stretch of time, in which every
+gateway has everything wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen import names, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert
+from tollbook.gen.oracle import Request
+from tollbook.gen.promtest import Case, absent, constant, expect_alerts, input_series, values
+from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.traffic import BORN, TOKENS
+
+#: More tokens than are taken for a mere trial.
+_MANY = 100 * TOKENS
+
+#: Requests: more than alerts need to judge by, and as many again at every step.
+_ENOUGH = 20
+
+#: The window in which requests without a metered token are counted.
+_LATELY = Duration.parse("15m")
+
+#: Alerts that have rules for each gateway and are told all at once.
+_OF_GATEWAYS = (
+    *(names.ALERT_TARGET_DOWN, names.ALERT_SCRAPED_TWICE, names.ALERT_VERSION, names.ALERT_SUMS_MISSING),
+    *(names.ALERT_COUNTERS_FROZEN, names.ALERT_NO_USAGE, names.ALERT_CATALOG),
+)
+_OF_ITSELF = {
+    names.ALERT_RULES_FAILING: names.RULE_FAILURES,
+    names.ALERT_RULES_MISSED: names.RULE_GROUPS_MISSED,
+}
+
+_MISSING = "Missing"
+_OTHER_VERSION = "v99.0.0"
+_OTHER_JOB = "tollbook-test-job"
+_RULE_GROUP = f"{names.RULES_FILE};{names.GROUP_PREFIX}.totals"
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a rule tells: since which step its expression holds, of which series and with which value."""
+
+    rule: Alert
+    since: int
+    labels: Mapping[str, str]
+    value: int
+
+    def fires(self, spec: Spec) -> int:
+        return self.since + traffic.steps_in(spec, self.rule.hold)
+
+
+def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
+    yield _unpriced(spec, alerts)
+    yield _withheld_price(spec, alerts)
+    yield _not_scraped(spec, alerts)
+    yield _all_wrong(spec, alerts)
+
+
+# ---- Prices ----------------------------------------------------------------------------------------------------------
+
+
+def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
+    """All tokens of a gateway, so that the share is one, too."""
+    gateway, provider = spec.gateways[0], spec.models[0].provider
+    unknown = traffic.UNLISTED_MODEL
+    request = Request(gateway, provider, unknown, unknown, output=_MANY, labels=traffic.spend_labels(spec))
+    of_gateway = {names.GATEWAY: gateway.id, **traffic.kept_labels(spec)}
+    of_model = {**of_gateway, names.PROVIDER: provider, names.REQUEST_MODEL: unknown, names.RESPONSE_MODEL: unknown}
+    (by_name,), (by_share,) = (_rules(alerts, name) for name in (names.ALERT_UNPRICED, names.ALERT_UNPRICED_SHARE))
+    return Case(
+        "tokens without a price are told by name and by their share",
+        spec.prometheus.step,
+        (traffic.up(spec, gateway), *traffic.counters(spec, [request])),
+        alerts=_expected(
+            spec,
+            [
+                _Told(by_name, traffic.counted(spec), of_model, _MANY),
+                _Told(by_share, traffic.counted(spec), of_gateway, 100),
+            ],
+        ),
+    )
+
+
+def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
+    """One price ends a few milliseconds after each time that it was recorded, but for the first."""
+    (rule,) = _rules(alerts, names.ALERT_PRICES_STALE)
+    model = spec.models[0]
+    labels = {
+        names.PROVIDER: model.provider,
+        names.MODEL: model.name,
+        names.RESPONSE_MODEL: model.name,
+        names.TOKEN_TYPE: names.INPUT,
+    }
+    ends = 1 + traffic.steps_in(spec, rule.hold) + 1
+    stated = sum(len(names.TOKEN_TYPES) * len(each.metric_names) for each in spec.models)
+    return Case(
+        "a price that is not recorded",
+        spec.prometheus.step + Duration(1),
+        (input_series(names.PRICE, labels, values(absent(1), *["stale"] * ends)),),
+        alerts=_expected(spec, [_Told(rule, 2, {}, stated - 1)]),
+    )
+
+
+# ---- Scrapes ---------------------------------------------------------------------------------------------------------
+
+
+def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
+    """Every pod ends, those of every other job a step later, so that no gateway is taken for its neighbour. The alert
+    waits; then it tells each gateway by name."""
+    rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
+    jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
+    ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]
+    waits = traffic.steps_in(spec, rules[0].hold)
+    expected = [expect_alerts(rules[0].alert, traffic.instant(spec, min(ends) + waits - 1), [])]
+    for now in sorted(set(ends)):
+        lost = [rule for rule, end in zip(rules, ends, strict=True) if end <= now]
+        at = traffic.instant(spec, now + waits)
+        expected.append(expect_alerts(rules[0].alert, at, [(rule, {}, Decimal(1)) for rule in lost]))
+    pods = zip(spec.gateways, ends, strict=True)
+    return Case(
+        "gateways that are no longer scraped",
+        spec.prometheus.step,
+        tuple(traffic.up(spec, gateway, scraped=values(constant(1, end), "stale")) for gateway, end in pods),
+        alerts=tuple(expected),
+    )
+
+
+# ---- Everything at once ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """One gateway with everything wrong: one of its pods cannot be reached, one is of another version, one is scraped
+    twice and by others too. Its look-ups find no price, and its requests, which begin later because none may be seen
+    for their sums to be missing, report nothing."""
+
+    spec: Spec
+    gateway: Gateway
+    requests_begin: int
+    end: int
+
+    def series(self) -> Iterator[dict[str, str]]:
+        for pod, scraped in (("pod", 1), ("other", 1), ("unreachable", 0)):
+            yield input_series(names.UP, self._target(pod), constant(scraped, self.end + 1))
+        own = {names.TAG: f"v{self.gateway.version[0]}.{self.gateway.version[1]}.0"}
+        for pod, labels in (
+            ("pod", own),
+            ("pod", {**own, "endpoint": "again"}),
+            ("pod", {**own, names.JOB: _OTHER_JOB}),
+            ("other", {names.TAG: _OTHER_VERSION}),
+        ):
+            shown = values(absent(BORN), constant(1, self.end))
+            yield input_series(names.BUILD_INFO, {**self._target(pod), **labels}, shown)
+        for status in (_MISSING, names.NO_CATALOG):
+            labels = {**self._request, names.STATUS: status}
+            yield input_series(names.CATALOG_LOOKUPS, labels, values(absent(BORN), "0", constant(_ENOUGH, self.end)))
+        growing = values(absent(self.requests_begin), f"0+{_ENOUGH}x{self.end}")
+        yield input_series(names.LLM_REQUESTS, self._request, growing)
+
+    def told(self, rule: Alert) -> _Told:
+        """By the rule of this gateway."""
+        begin = self.requests_begin + 1
+        since, labels, value = {
+            names.ALERT_TARGET_DOWN: (0, self._labels(self._target("unreachable"), names.POD, names.INSTANCE), 0),
+            names.ALERT_SCRAPED_TWICE: (BORN, {names.JOB: _OTHER_JOB} if _is_info(rule) else {}, 1),
+            names.ALERT_VERSION: (BORN, {names.TAG: _OTHER_VERSION}, 1),
+            names.ALERT_SUMS_MISSING: (BORN + 1, {}, 2 * _ENOUGH),
+            names.ALERT_COUNTERS_FROZEN: (begin, {}, _ENOUGH * traffic.steps_in(self.spec, _LATELY)),
+            names.ALERT_NO_USAGE: (
+                begin,
+                self._labels(self._request, names.PROVIDER, names.REQUEST_MODEL),
+                _ENOUGH * (1 + traffic.steps_in(self.spec, rule.hold)),
+            ),
+            names.ALERT_CATALOG: (BORN + 1, {} if _is_info(rule) else self._unlisted, _ENOUGH),
+        }[rule.alert]
+        return _Told(rule, since, {**labels, **traffic.kept_labels(self.spec)}, value)
+
+    @property
+    def _request(self) -> dict[str, str]:
+        model = self.spec.models[0]
+        return {
+            **self._target("pod"),
+            **traffic.spend_labels(self.spec),
+            names.GATEWAY: self.gateway.id,
+            names.PROVIDER: model.provider,
+            names.REQUEST_MODEL: model.name,
+            names.RESPONSE_MODEL: names.UNKNOWN,
+        }
+
+    @property
+    def _unlisted(self) -> dict[str, str]:
+        model = self._labels(self._request, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+        return {**model, names.STATUS: _MISSING}
+
+    def _target(self, pod: str) -> dict[str, str]:
+        where = {names.NAMESPACE: self.gateway.namespace, names.POD: f"{self.gateway.name}-{pod}"}
+        return {**traffic.target(self.gateway, pod), **where, **traffic.kept_labels(self.spec)}
+
+    def _labels(self, series: Mapping[str, str], *labels: str) -> dict[str, str]:
+        return {label: series[label] for label in labels}
+
+
+def _is_info(rule: Alert) -> bool:
+    return rule.labels[names.SEVERITY] == "info"
+
+
+def _all_wrong(spec: Spec, alerts: Sequence[Alert]) -> Case:
+    waits = {rule.alert: traffic.steps_in(spec, rule.hold) for rule in alerts}
+    begin = BORN + 1 + waits.get(names.ALERT_SUMS_MISSING, 0) + 1
+    end = max(BORN + waits[names.ALERT_VERSION], begin + 1 + waits[names.ALERT_COUNTERS_FROZEN])
+    wrong = [_Wrong(spec, gateway, begin, end) for gateway in spec.gateways]
+    told = [each.told(rule) for each in wrong for name in _OF_GATEWAYS for rule in _rules(alerts, name, each.gateway)]
+    of_itself = {names.RULE_GROUP: _RULE_GROUP, **traffic.kept_labels(spec)}
+    rising = values("0", absent(BORN), constant(3, end))
+    told += [_Told(rule, BORN + 1, of_itself, 3) for name in _OF_ITSELF for rule in _rules(alerts, name)]
+    return Case(
+        "everything that makes figures untrue",
+        spec.prometheus.step,
+        (
+            *(series for each in wrong for series in each.series()),
+            *(input_series(metric, of_itself, rising) for metric in _OF_ITSELF.values()),
+        ),
+        alerts=(*_expected(spec, told), *_calendar_goes_on(spec, alerts, end)),
+    )
+
+
+def _calendar_goes_on(spec: Spec, alerts: Sequence[Alert], step: int) -> Iterator[dict[str, Any]]:
+    """promtool's clock begins in 1970 and never comes to the calendar's end, so this one alert is seen silent only."""
+    for rule in _rules(alerts, names.ALERT_CALENDAR_ENDS):
+        yield expect_alerts(rule.alert, traffic.instant(spec, step), [])
+
+
+# ---- What is expected ------------------------------------------------------------------------------------------------
+
+
+def _expected(spec: Spec, told: Sequence[_Told]) -> tuple[dict[str, Any], ...]:
+    """Of every alert, at each step at which one of its rules begins to fire and at the one before: all that fire."""
+    expected = []
+    for name in dict.fromkeys(each.rule.alert for each in told):
+        same = [each for each in told if each.rule.alert == name]
+        for step in sorted({each.fires(spec) - before for each in same for before in (0, 1)}):
+            firing = [(each.rule, each.labels, Decimal(each.value)) for each in same if each.fires(spec) <= step]
+            expected.append(expect_alerts(name, traffic.instant(spec, step), firing))
+    return tuple(expected)
+
+
+def _rules(alerts: Iterable[Alert], alertname: str, gateway: Gateway | None = None) -> list[Alert]:
+    own = [rule for rule in alerts if rule.alert == alertname]
+    return own if gateway is None else [rule for rule in own if rule.labels[names.GATEWAY] == gateway.id]

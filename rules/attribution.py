@@ -1,0 +1,70 @@
+"""Who spends: whether the gateway can tell, and whether there are not more of them than the spec allows for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tollbook.gen import names
+from tollbook.gen.annotations import label, value
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert, RuleGroup
+from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, scalar, series, sum_by
+from tollbook.gen.spec import Attribution, Gateway, Spec
+from tollbook.rules.scrapes import scraped
+from tollbook.rules.shown import NOBODY
+
+HOLD = Duration.parse("15m")
+
+#: A few requests without a name are normal; above a tenth a report by team is no report.
+UNATTRIBUTED_PERCENT = 10
+LEAST_USD = Decimal("0.01")
+
+
+def build(spec: Spec) -> tuple[RuleGroup, ...]:
+    if not spec.attribution:
+        return ()
+    alerts = [_unattributed(spec, entry) for entry in spec.attribution]
+    alerts += [_over_limit(spec, gateway, entry) for gateway in spec.gateways for entry in spec.attribution]
+    return (RuleGroup(f"{names.GROUP_PREFIX}.attribution", spec.prometheus.step, tuple(alerts), home="attribution"),)
+
+
+def _unattributed(spec: Spec, entry: Attribution) -> Alert:
+    by = (names.GATEWAY, *spec.prometheus.keep_labels)
+    nobody = sum_by(by, series(names.COST_1H, matches(entry.label, NOBODY)).now())
+    share = binary(nobody, "/", sum_by(by, series(names.COST_1H).now()))
+    much = binary(nobody, ">", scalar(LEAST_USD))
+    return Alert(
+        alert=names.ALERT_UNATTRIBUTED,
+        expr=both(binary(binary(scalar(100), "*", share), ">", scalar(UNATTRIBUTED_PERCENT)), much),
+        hold=HOLD,
+        labels={names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},
+        annotations={
+            "summary": "A large part of LLM spend bears nobody's name.",
+            "description": (
+                f"Gateway {label(names.GATEWAY)}: {value(decimals=0)} percent of the dollars of the last hour have no "
+                f"{entry.label}, or {names.UNKNOWN}; more than {UNATTRIBUTED_PERCENT} are told. Check that "
+                f"the gateway's policy sets the metric label {entry.label}, that its expression gives text, and that "
+                "clients send what it reads."
+            ),
+        },
+    )
+
+
+def _over_limit(spec: Spec, gateway: Gateway, entry: Attribution) -> Alert:
+    counted = scraped(gateway, names.TOKEN_USAGE_SUM).where(matches_not(entry.label, NOBODY)).now()
+    by = spec.prometheus.keep_labels
+    values = aggregate("count", aggregate("group", counted, (entry.label, *by)), by)
+    return Alert(
+        alert=names.ALERT_OVER_LIMIT,
+        expr=binary(values, ">", scalar(entry.limit)),
+        hold=HOLD,
+        labels={names.GATEWAY: gateway.id, names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},
+        annotations={
+            "summary": "An attribution label has more values than its limit, so some are summed as other.",
+            "description": (
+                f"Gateway {gateway.id} shows {value(decimals=0)} values of {entry.label}; the spec keeps {entry.limit} "
+                f"apart, those that use the most. The others stand under {names.OTHER}, and every total is complete. "
+                "Raise the limit, or find the client that makes up names."
+            ),
+        },
+    )

@@ -1,0 +1,70 @@
+"""Our dollars against the gateway's own: two ways from the same requests, which must meet."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tollbook.gen import names
+from tollbook.gen.annotations import label, value
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert, Recording, RuleGroup
+from tollbook.gen.promql import binary, both, call, either, eq, scalar, series, sum_by, sum_of_steps
+from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules.reported import HOUR, reports_usd
+
+#: Both sides count the same scrapes, so they differ by floats alone where the prices agree. What is left for is a price
+#: that changed a minute earlier on one side.
+SHARE = Decimal("0.02")
+#: A cent: below it nobody wants to be told.
+LEAST_USD = Decimal("0.01")
+HOLD = Duration.parse("15m")
+
+
+def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
+    if not reports_usd(gateway):
+        return ()
+    step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
+    own = eq(names.GATEWAY, gateway.id)
+    by = (names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
+    ours = sum_by(by, series(names.cost(step), own).just_recorded())
+    reported = sum_by(by, series(names.reported_usd(step), own).just_recorded())
+    # What has no price here has none of our dollars, which is a difference and not a gap.
+    difference = binary(either(ours, binary(scalar(0), "*", reported)), "-", reported)
+    # Step by step: in the hour in which a gateway is given its catalog, what it did not count before is no difference.
+    of_step = series(names.minus_reported(step), own)
+    return (
+        Recording(
+            of_step.metric, difference, labels, "Where the gateway counted dollars: ours less the gateway's own."
+        ),
+        Recording(names.RECONCILIATION, sum_of_steps(of_step, HOUR), labels, "The same, of the last hour."),
+    )
+
+
+def build(spec: Spec) -> tuple[RuleGroup, ...]:
+    if not any(reports_usd(gateway) for gateway in spec.gateways):
+        return ()
+    name = f"{names.GROUP_PREFIX}.reconciliation"
+    return (RuleGroup(name, spec.prometheus.step, (_alert(spec),), home="reconciliation"),)
+
+
+def _alert(spec: Spec) -> Alert:
+    by = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
+    difference = sum_by(by, series(names.RECONCILIATION).now())
+    size = call("abs", difference)
+    tolerated = binary(scalar(SHARE), "*", sum_by(by, series(names.REPORTED_1H).now()))
+    worth_telling = both(binary(size, ">", scalar(LEAST_USD)), binary(size, ">", tolerated))
+    return Alert(
+        alert=names.ALERT_RECONCILIATION,
+        expr=both(difference, worth_telling),
+        hold=HOLD,
+        labels={names.SEVERITY: "warning"},
+        annotations={
+            "summary": "Recorded LLM spend is not what the gateway itself counts.",
+            "description": (
+                f"Gateway {label(names.GATEWAY)}, provider {label(names.PROVIDER)}, model {label(names.MODEL)}: in the "
+                f"last hour the dollars recorded here less the gateway's own are {value(decimals=2)}, more than "
+                f"{SHARE * 100:.0f} percent of them. Compare the model's prices in the spec with those in the "
+                "gateway's catalog."
+            ),
+        },
+    )

@@ -1,0 +1,163 @@
+"""Tokens without a price, told by name and by their share, and prices that are not where they should be."""
+
+from __future__ import annotations
+
+from tollbook.gen import names
+from tollbook.gen.annotations import label, value
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert, Recording, RuleGroup
+from tollbook.gen.promql import (
+    aggregate,
+    binary,
+    both,
+    either,
+    eq,
+    none_of,
+    scalar,
+    series,
+    sum_by,
+    sum_of_steps,
+    vector,
+)
+from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules import prices
+from tollbook.rules.rising import risen
+from tollbook.rules.scrapes import scraped
+from tollbook.rules.usage import LOOKUPS_SINCE
+
+#: Long enough to see a model that is used rarely, short enough that the alert ends soon after the price was added.
+UNPRICED_WITHIN = Duration.parse("1h")
+
+#: Beyond this the dollars are of no use: an invoice that is five percent off is disputed.
+SHARE_PERCENT = 5
+#: Fewer tokens than this are somebody trying a model; they are told by name, but nobody need hurry.
+SHARE_OF_TOKENS = 10_000
+#: After an installation one minute may be counted before its prices are there. It is under the share by then.
+SHARE_FOR = Duration.parse("20m")
+
+#: Prices are recorded every step, and again within five minutes of a restart of Prometheus.
+PRICES_FOR = Duration.parse("10m")
+
+LOOKUPS_WITHIN = Duration.parse("1h")
+#: Fewer are somebody trying a name that no provider knows.
+LOOKUPS_ENOUGH = 5
+#: Pods that were just replaced may have read their catalog a moment later than they served.
+CATALOG_FOR = Duration.parse("15m")
+
+_UNPRICED_BY = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+
+
+def build(spec: Spec) -> tuple[RuleGroup, ...]:
+    with_lookups = [gateway for gateway in spec.gateways if gateway.version >= LOOKUPS_SINCE]
+    alerts = [_unpriced(spec), _share(spec), _prices_missing(spec)]
+    alerts += [alert for gateway in with_lookups for alert in (_not_listed(spec, gateway), _no_catalog(spec, gateway))]
+    return (RuleGroup(f"{names.GROUP_PREFIX}.unpriced", spec.prometheus.step, tuple(alerts), home="unpriced"),)
+
+
+def _unpriced(spec: Spec) -> Alert:
+    by = (*_UNPRICED_BY, *spec.prometheus.keep_labels)
+    used = sum_by(by, sum_of_steps(series(names.unpriced_tokens(spec.prometheus.step)), UNPRICED_WITHIN))
+    return Alert(
+        alert=names.ALERT_UNPRICED,
+        expr=binary(used, ">", scalar(0)),
+        hold=Duration(0),
+        labels={names.SEVERITY: "warning"},
+        annotations={
+            "summary": "LLM tokens are used that have no price, so spend is understated.",
+            "description": (
+                f"Gateway {label(names.GATEWAY)} used {value(decimals=0)} tokens in the last hour of provider "
+                f"{label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
+                f"{label(names.RESPONSE_MODEL)}. Add the model, or this name as an alias, to models in the spec."
+            ),
+        },
+    )
+
+
+def _share(spec: Spec) -> Alert:
+    by, step = (names.GATEWAY, *spec.prometheus.keep_labels), spec.prometheus.step
+    unpriced = sum_by(by, sum_of_steps(series(names.unpriced_tokens(step)), UNPRICED_WITHIN))
+    used = sum_by(by, sum_of_steps(series(names.tokens(step)), UNPRICED_WITHIN))
+    percent = binary(binary(scalar(100), "*", unpriced), "/", used)
+    many = binary(unpriced, ">=", scalar(SHARE_OF_TOKENS))
+    return Alert(
+        alert=names.ALERT_UNPRICED_SHARE,
+        expr=both(binary(percent, ">", scalar(SHARE_PERCENT)), many),
+        hold=SHARE_FOR,
+        labels={names.SEVERITY: "critical"},
+        annotations={
+            "summary": "So many LLM tokens have no price that the dollars are no longer usable.",
+            "description": (
+                f"{value(decimals=1)} percent of the tokens that gateway {label(names.GATEWAY)} used in the last hour "
+                f"have no price, and up to {SHARE_PERCENT} percent are tolerated. Budgets and totals leave them out, "
+                f"and a price that is added later does not count backwards. {names.ALERT_UNPRICED} names the models: "
+                "add them to models in the spec."
+            ),
+        },
+    )
+
+
+def _prices_missing(spec: Spec) -> Alert:
+    rules = [rule for group in prices.build(spec) for rule in group.rules if isinstance(rule, Recording)]
+    stated = sum(rule.record == names.PRICE for rule in rules)
+    # A millisecond back, or no test could withhold a price: at its own instant promtool has always just recorded it.
+    recorded = either(aggregate("count", series(names.PRICE).now(Duration(1))), vector(0))
+    return Alert(
+        alert=names.ALERT_PRICES_STALE,
+        expr=binary(recorded, "<", scalar(stated)),
+        hold=PRICES_FOR,
+        labels={names.SEVERITY: "critical"},
+        annotations={
+            "summary": "Prices of the spec are not recorded, so what is used at them is not billed.",
+            "description": (
+                f"Prometheus has {value(decimals=0)} of the {stated} prices of the spec. Tokens of the others count "
+                "as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups "
+                f"{names.GROUP_PREFIX}.prices that fail or are not there, and apply {names.MONITORING_FILE} again."
+            ),
+        },
+    )
+
+
+def _not_listed(spec: Spec, gateway: Gateway) -> Alert:
+    by = (*spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.STATUS)
+    lookups = scraped(gateway, names.CATALOG_LOOKUPS).where(none_of(names.STATUS, [names.EXACT, names.NO_CATALOG]))
+    return Alert(
+        alert=names.ALERT_CATALOG,
+        expr=binary(sum_by(by, risen(spec, gateway, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH)),
+        hold=Duration(0),
+        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        annotations={
+            "summary": "An AI gateway's own price catalog has no price for a model, so its own dollars are too low.",
+            "description": (
+                f"{value(decimals=0)} requests through gateway {gateway.id} in the last {LOOKUPS_WITHIN} to provider "
+                f"{label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
+                f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
+                "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them; "
+                "the figures here do not, for they are made of the prices in the spec. Add the model to the gateway's "
+                "catalog."
+            ),
+        },
+    )
+
+
+def _no_catalog(spec: Spec, gateway: Gateway) -> Alert:
+    """Only where other look-ups find a catalog: to have none is the default, and nothing here needs one."""
+    kept, lookups = spec.prometheus.keep_labels, scraped(gateway, names.CATALOG_LOOKUPS)
+    without, found = (
+        binary(sum_by(kept, risen(spec, gateway, lookups.where(matcher), LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
+        for matcher in (eq(names.STATUS, names.NO_CATALOG), none_of(names.STATUS, [names.NO_CATALOG]))
+    )
+    return Alert(
+        alert=names.ALERT_CATALOG,
+        expr=both(without, found),
+        hold=CATALOG_FOR,
+        labels={names.GATEWAY: gateway.id, names.SEVERITY: "info", names.STATUS: names.NO_CATALOG},
+        annotations={
+            "summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
+            "description": (
+                f"{value(decimals=0)} requests through gateway {gateway.id} in the last {LOOKUPS_WITHIN} met no "
+                "catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the figures "
+                "here do not, for they are made of the prices in the spec. Check that every pod of the gateway mounts "
+                "the catalog."
+            ),
+        },
+    )

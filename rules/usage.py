@@ -1,0 +1,148 @@
+"""Requests whose tokens the gateway does not report: they cost money that no counter shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from tollbook.gen import names
+from tollbook.gen.annotations import label, value
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert, RuleGroup
+from tollbook.gen.promql import (
+    Expr,
+    aggregate,
+    binary,
+    either,
+    eq,
+    negative,
+    number,
+    over_time,
+    scalar,
+    series,
+    sum_by,
+    sum_of_steps,
+    unless,
+)
+from tollbook.gen.spec import Gateway, Spec
+from tollbook.rules.rising import risen
+from tollbook.rules.scrapes import scraped
+
+#: The first version that counts its look-ups.
+LOOKUPS_SINCE = (1, 3)
+
+#: Short, because spend is lost meanwhile; long enough for a few requests where there are few.
+LATELY = Duration.parse("15m")
+MISSING_FOR = Duration.parse("10m")
+
+#: Longer than the window: a burst of failing requests of up to five minutes has left it before the alert could fire.
+FROZEN_FOR = Duration.parse("20m")
+#: Fewer may all have failed by chance.
+FLOWING = 5
+
+#: Requests of a model are too few to judge by in less.
+UNREPORTED_WITHIN = Duration.parse("1h")
+#: Providers refuse some requests at all times, and those report no usage either.
+UNREPORTED_PERCENT = 10
+ENOUGH_REQUESTS = 20
+#: The first requests of an hour are not its share yet.
+UNREPORTED_FOR = Duration.parse("10m")
+
+
+def build(spec: Spec) -> tuple[RuleGroup, ...]:
+    alerts = tuple(alert for gateway in spec.gateways for alert in _alerts(spec, gateway))
+    return (RuleGroup(f"{names.GROUP_PREFIX}.usage", spec.prometheus.step, alerts, home="usage"),)
+
+
+def _alerts(spec: Spec, gateway: Gateway) -> Iterator[Alert]:
+    if gateway.version >= LOOKUPS_SINCE:
+        yield _sums_missing(spec, gateway)
+    yield _frozen(spec, gateway)
+    yield _unreported(spec, gateway)
+
+
+def _sums_missing(spec: Spec, gateway: Gateway) -> Alert:
+    """Neither histogram is there, not even that of requests, which failed ones are counted in too."""
+    kept = spec.prometheus.keep_labels
+    lookups = sum_by(kept, risen(spec, gateway, scraped(gateway, names.CATALOG_LOOKUPS), LATELY))
+    sums, requests = (
+        aggregate("group", over_time("last", scraped(gateway, metric), LATELY), kept)
+        for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
+    )
+    return Alert(
+        alert=names.ALERT_SUMS_MISSING,
+        expr=unless(unless(binary(lookups, ">", scalar(0)), sums), requests),
+        hold=MISSING_FOR,
+        labels={names.GATEWAY: gateway.id, names.SEVERITY: "critical"},
+        annotations={
+            "summary": "An AI gateway serves LLM requests but exports no sums of tokens, so none of its spend is seen.",
+            "description": (
+                f"Gateway {gateway.id} served {value(decimals=0)} LLM requests in the last {LATELY}, yet Prometheus "
+                f"has no series {names.TOKEN_USAGE_SUM} of it: nothing is billed. Its histograms are native ones "
+                "alone, or a relabelling drops them. Set config.histograms of the gateway to classic or both."
+            ),
+        },
+    )
+
+
+def _frozen(spec: Spec, gateway: Gateway) -> Alert:
+    kept = spec.prometheus.keep_labels
+    requests = sum_by(kept, risen(spec, gateway, scraped(gateway, names.LLM_REQUESTS), LATELY))
+    metered = series(names.metered_tokens(spec.prometheus.step), eq(names.GATEWAY, gateway.id))
+    tokens = sum_by(kept, sum_of_steps(metered, LATELY))
+    return Alert(
+        alert=names.ALERT_COUNTERS_FROZEN,
+        expr=unless(binary(requests, ">=", scalar(FLOWING)), binary(tokens, ">", scalar(0))),
+        hold=FROZEN_FOR,
+        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        annotations={
+            "summary": "LLM requests flow through an AI gateway but no token is counted, so their spend is not seen.",
+            "description": (
+                f"Gateway {gateway.id} answered {value(decimals=0)} LLM requests in the last {LATELY}, and not a "
+                "token of them was metered. Either every one of them failed, which costs nothing, or their spend is "
+                "missing from every figure. Look at the gateway's logs for the status of its answers; if they "
+                "succeed, check that the providers report usage."
+            ),
+        },
+    )
+
+
+def _unreported(spec: Spec, gateway: Gateway) -> Alert:
+    by = (*spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL)
+    requests = sum_by(by, risen(spec, gateway, scraped(gateway, names.LLM_REQUESTS), UNREPORTED_WITHIN))
+    # Added as a negative part: a subtraction would drop the models of which no request reported anything.
+    unreported = sum_by(by, either(requests, negative(_reported(spec, gateway, by))))
+    enough = binary(requests, ">=", scalar(ENOUGH_REQUESTS))
+    return Alert(
+        alert=names.ALERT_NO_USAGE,
+        expr=binary(unreported, ">", binary(enough, "*", scalar(Decimal(UNREPORTED_PERCENT) / 100))),
+        hold=UNREPORTED_FOR,
+        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        annotations={
+            "summary": "Many LLM requests report no usage, so their spend is not seen.",
+            "description": (
+                f"{value(decimals=0)} requests through gateway {gateway.id} to provider {label(names.PROVIDER)}, "
+                f"model {label(names.REQUEST_MODEL)}, reported no usage in the last {UNREPORTED_WITHIN}: more than "
+                f"{number(UNREPORTED_PERCENT)} percent of all. Requests that failed are among them and cost nothing; "
+                "the others are missing from every figure. Look for failures in the gateway's logs first, then for "
+                "clients that stream without stream_options.include_usage."
+            ),
+        },
+    )
+
+
+def _reported(spec: Spec, gateway: Gateway, by: tuple[str, ...]) -> Expr:
+    """Requests that reported output or, of a model that never does (embeddings), input; the type stays a label."""
+    output, prompt = (
+        sum_by(
+            (*by, names.TOKEN_TYPE),
+            risen(
+                spec,
+                gateway,
+                scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type)),
+                UNREPORTED_WITHIN,
+            ),
+        )
+        for token_type in (names.OUTPUT, names.INPUT)
+    )
+    return either(output, unless(prompt, output, on=by))

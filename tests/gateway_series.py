@@ -1,0 +1,67 @@
+"""Series as a scrape of agentgateway stores them: the labels of its own and those that the operator puts on targets."""
+
+from __future__ import annotations
+
+from spec_builders import JOB, notation
+
+
+def target(pod: str = "gw-1", /, **labels: str) -> dict[str, str]:
+    """A pod of the gateway ai/gw, as a PodMonitor finds it; an empty text takes a label away."""
+    found = {
+        "job": JOB,
+        "instance": f"{pod}:15020",
+        "namespace": "ai",
+        "pod": pod,
+        "container": "agentgateway",
+        "endpoint": "metrics",
+        "gateway_networking_k8s_io_gateway_name": "gw",
+    }
+    return {**found, **labels}
+
+
+def up(pod: str = "gw-1", /, **labels: str) -> str:
+    return notation("up", **target(pod, **labels))
+
+
+def build_info(pod: str = "gw-1", /, tag: str = "v1.5.0", **labels: str) -> str:
+    return notation("agentgateway_build_info", **target(pod, tag=tag, **labels))
+
+
+def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
+    """A metric of LLM requests."""
+    own = {
+        "gen_ai_operation_name": "chat",
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": "gpt",
+        "gen_ai_response_model": "gpt-2024",
+        "bind": "8080/ai/gw",
+        "gateway": "ai/gw",
+        "listener": "http",
+        "route": "ai/openai",
+        "route_rule": "unknown",
+    }
+    return notation(metric, **{**target(pod), **own, **labels})
+
+
+def requests(pod: str = "gw-1", /, **labels: str) -> str:
+    return of_requests("agentgateway_gen_ai_server_request_duration_count", pod, **labels)
+
+
+def failed(pod: str = "gw-1", /, **labels: str) -> str:
+    """Of an answer that was an error no model is known, and no usage."""
+    return requests(pod, **{"gen_ai_response_model": "unknown", **labels})
+
+
+def reported(pod: str = "gw-1", /, token_type: str = "output", **labels: str) -> str:
+    """Requests that reported tokens of this type."""
+    metric = "agentgateway_gen_ai_client_token_usage_count"
+    return of_requests(metric, pod, gen_ai_token_type=token_type, **labels)
+
+
+def tokens(pod: str = "gw-1", /, token_type: str = "output", **labels: str) -> str:
+    metric = "agentgateway_gen_ai_client_token_usage_sum"
+    return of_requests(metric, pod, gen_ai_token_type=token_type, **labels)
+
+
+def lookups(status: str, pod: str = "gw-1", /, **labels: str) -> str:
+    return of_requests("agentgateway_cost_catalog_lookups_total", pod, status=status, **labels)

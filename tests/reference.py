@@ -1,0 +1,120 @@
+"""Writes docs/reference.md: every record and alert there can be, from the rules themselves (`make golden`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tollbook import rules
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.load import load
+from tollbook.gen.model import Alert, Recording, Rule
+from tollbook.gen.spec import Spec
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "docs" / "reference.md"
+
+#: Its rules are all that there are: every version, every kind of period, a zone that changes its clocks.
+SPEC = """
+version: 1
+prometheus: {timezone: Europe/Berlin}
+gateways:
+  - {name: gateway, namespace: ai}
+models:
+  - provider: anthropic
+    name: claude
+    prices: [{input: 3, output: 15, tiers: [{context_over: 200000, input: 6, output: 22.5}]}]
+attribution: [{label: team, expression: apiKey.team}]
+budgets:
+  - {name: day, usd: 50, period: day}
+  - {name: week, usd: 300, period: week}
+  - {name: month, usd: 1000, period: month}
+  - {name: rolling, usd: 1000, period: 30d}
+"""
+
+#: Where the note in the file is the figure's own history.
+PRICES = {
+    names.PRICE: "USD per 1,000,000 tokens, in force now: a series for each name that a model may bear.",
+    names.PRICE_HIGH: "The same at the dearest tier, of models whose long contexts cost more.",
+    names.LONG_CONTEXT_OVER: "The context, in tokens, from which on a tier counts.",
+}
+
+HEADER = """\
+# Records and alerts
+
+Every record and alert that tollbook can generate, family by family; written from the rules by `make golden`. The
+[README](../README.md#what-is-recorded) tells which labels a record bears, the [runbooks](runbooks/README.md) what to
+do about an alert. A spec without budgets, tiers, attribution or gateways of 1.4 has fewer.
+"""
+
+
+def page() -> str:
+    spec = load(SPEC, "spec.yaml").spec
+    return HEADER + "".join(_family(name, found) for name, found in _families(spec).items())
+
+
+def _families(spec: Spec) -> dict[str, list[Rule]]:
+    """Family -> its rules, as a spec's files list them."""
+    found: dict[str, list[Rule]] = {}
+    for before in rules.BEFORE_GATEWAYS:
+        found[_stem(before.__name__)] = [rule for group in rules.groups_of(before, spec) for rule in group.rules]
+    for of_gateway in rules.GATEWAY_FAMILIES:
+        found[_stem(of_gateway.__module__)] = list(of_gateway(spec, spec.gateways[0]))
+    for after in rules.AFTER_GATEWAYS:
+        family = found.setdefault(_stem(after.__name__), [])
+        family += [rule for group in rules.groups_of(after, spec) for rule in group.rules]
+    return found
+
+
+def _stem(module: str) -> str:
+    return module.rpartition(".")[2]
+
+
+def _family(name: str, found: list[Rule]) -> str:
+    records = list(dict.fromkeys(_record(rule) for rule in found if isinstance(rule, Recording)))
+    alerts = _alerts([rule for rule in found if isinstance(rule, Alert)])
+    parts = [f"\n## {name}\n"]
+    if records:
+        parts.append("\n| record | what |\n|---|---|\n" + "".join(records))
+    if alerts:
+        head = "\n| alert | severity | after | says | runbook |\n|---|---|---|---|---|\n"
+        parts.append(head + "".join(_alert(name, rules_) for rules_ in alerts))
+    return "".join(parts)
+
+
+def _record(rule: Recording) -> str:
+    what = PRICES[rule.record] if rule.record in PRICES else rule.note
+    if not what:
+        raise ValueError(f"{rule.record} says nothing of itself")
+    return f"| `{rule.record}` | {what.replace('|', chr(92) + '|')} |\n"
+
+
+def _alerts(found: list[Alert]) -> list[list[Alert]]:
+    by_name: dict[str, list[Alert]] = {}
+    for rule in found:
+        by_name.setdefault(rule.alert, []).append(rule)
+    return list(by_name.values())
+
+
+def _alert(family: str, same: list[Alert]) -> str:
+    severities = ", ".join(dict.fromkeys(rule.labels[names.SEVERITY] for rule in same))
+    holds = ", ".join(dict.fromkeys(_hold(rule.hold) for rule in same))
+    summaries = " / ".join(dict.fromkeys(rule.annotations["summary"] for rule in same))
+    name = same[0].alert
+    return f"| `{name}` | {severities} | {holds} | {summaries} | [{family}](runbooks/{family}.md#{name.lower()}) |\n"
+
+
+def _hold(hold: Duration) -> str:
+    return str(hold) if hold.milliseconds else "at once"
+
+
+def runbook_headings() -> Iterator[tuple[str, str]]:
+    """Family and alert of every runbook entry that must be there."""
+    for family, found in _families(load(SPEC, "spec.yaml").spec).items():
+        for name in dict.fromkeys(rule.alert for rule in found if isinstance(rule, Alert)):
+            yield family, name
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,270 @@
+"""Gateways that nobody scrapes, pods that cannot be scraped, and pods that are scraped twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gateway_series import build_info, up
+from promtool_cases import Case, failures, rule_file
+from spec_builders import spec_of
+
+from tollbook.rules import targets
+
+ABSENT, DOWN, TWICE = "LLMGatewayNotScraped", "LLMGatewayTargetDown", "LLMGatewayScrapedTwice"
+ALERTS = (ABSENT, DOWN, TWICE)
+
+OWN_JOB = "gateways: [{name: gw, namespace: ai, monitor: none, job: proxies}]"
+
+
+def target_rules(text: str = "") -> str:
+    return rule_file(*targets.build(spec_of(text)))
+
+
+Expected = tuple[dict[str, str], ...]
+
+
+def case(name: str, series: dict[str, str], *alerts: tuple[str, str, Expected], spec: str = "") -> Case:
+    return Case(name, target_rules(spec), series, alerts=alerts, scraped_every="1m")
+
+
+def silent(*minutes: int, but: str = "") -> list[tuple[str, str, Expected]]:
+    return [(alert, f"{minute}m", ()) for alert in ALERTS if alert != but for minute in minutes]
+
+
+# ---- Gateways that nobody scrapes ------------------------------------------------------------------------------------
+
+
+def lost(gateway: str, job: str) -> dict[str, str]:
+    return {
+        "severity": "warning",
+        "gateway": gateway,
+        "annotation:summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
+        "annotation:description": (
+            f"Prometheus has scraped no pod of gateway {gateway} for 10m (job {job}). "
+            "Check that the gateway runs, that its monitor exists and that Prometheus selects it."
+        ),
+    }
+
+
+GONE = lost("ai/gw", "monitoring/ai-gw")
+
+# Minute by minute: what `up` of the pods is, and the first minute at which the alert fires.
+LIVES: dict[str, tuple[dict[str, str], int]] = {
+    "a gateway that was never seen": ({}, 10),
+    "its only pod ends": ({up(): "1x4 stale"}, 15),
+    "its only pod cannot be scraped": ({up(): "1x4 0x60"}, 15),
+    "the last of its pods ends": ({up("a"): "1x4 stale", up("b"): "1x20 stale"}, 31),
+    "another job scrapes its pods": ({up(job="chart"): "1x60"}, 10),
+    "the outage begins again after a success": ({up(): "0x8 1 0x60"}, 20),
+}
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_a_gateway_that_is_not_scraped_for_ten_minutes_is_told(name: str, promtool: Path) -> None:
+    """Once: no alert tells its single pods."""
+    series, minute = LIVES[name]
+    alerts = ((ABSENT, f"{minute - 1}m", ()), (ABSENT, f"{minute}m", (GONE,)), (ABSENT, f"{minute + 9}m", (GONE,)))
+    assert failures(promtool, case(name, series, *alerts, *silent(30, 60, but=ABSENT))) == {}
+
+
+def test_the_alert_ends_when_the_gateway_is_back(promtool: Path) -> None:
+    back = case("back", {up(): "1x4 0x20 1x40"}, (ABSENT, "20m", (GONE,)), (ABSENT, "26m", ()))
+    assert failures(promtool, back) == {}
+
+
+def test_each_gateway_has_an_alert_of_its_own(promtool: Path) -> None:
+    """Of a ServiceMonitor the job is the Service's name, and the namespace tells namesakes apart."""
+    spec = """
+        gateways:
+          - {name: gw, namespace: ai, monitor: ServiceMonitor}
+          - {name: other, namespace: ai}
+          - {name: third, namespace: ai, monitor: none, job: proxies}
+    """
+    series = {up(job="gw-metrics", namespace="elsewhere"): "1x60", up(job="monitoring/ai-other"): "1x60"}
+    expected = (ABSENT, "20m", (lost("ai/gw", "gw-metrics"), lost("ai/third", "proxies")))
+    assert failures(promtool, case("three", series, expected, spec=spec)) == {}
+
+
+NAMELESS = {"namespace": "", "pod": "", "container": "", "endpoint": "", "gateway_networking_k8s_io_gateway_name": ""}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{}, NAMELESS, {**NAMELESS, "namespace": "ai", "pod": "gw-1"}],
+    ids=["as the operator finds it", "static", "with its pod's name"],
+)
+def test_in_a_job_of_the_users_own_only_the_gateway_s_targets_count(labels: dict[str, str], promtool: Path) -> None:
+    """The job scrapes whatever there is: a pod that bears no gateway's name counts once it has shown its build."""
+    gone = lost("ai/gw", "proxies")
+    others = {
+        up("web", job="proxies", **NAMELESS): "1x60",
+        up("cache", job="proxies", **NAMELESS): "0x60",
+        up("inner-1", job="proxies", gateway_networking_k8s_io_gateway_name="inner"): "1x60",
+        build_info("inner-1", job="proxies", gateway_networking_k8s_io_gateway_name="inner"): "1x60",
+    }
+    pod = {up(job="proxies", **labels): "1x8 0x60", build_info(job="proxies", **labels): "1x8 stale"}
+    cases = [
+        case("here", {**others, **pod}, (ABSENT, "18m", ()), (ABSENT, "19m", (gone,)), (DOWN, "40m", ()), spec=OWN_JOB),
+        case("never seen", others, (ABSENT, "10m", (gone,)), (DOWN, "40m", ()), spec=OWN_JOB),
+    ]
+    assert failures(promtool, *cases) == {}
+
+
+# ---- Pods that cannot be scraped -------------------------------------------------------------------------------------
+
+
+def down(pod: str, **labels: str) -> dict[str, str]:
+    return {
+        "severity": "warning",
+        "gateway": "ai/gw",
+        "instance": f"{pod}:15020",
+        "pod": pod,
+        **labels,
+        "annotation:summary": "A pod of an AI gateway cannot be scraped, so its spend is not seen.",
+        "annotation:description": (
+            f"Scrapes of {pod}:15020, one of the pods of gateway ai/gw, have failed for 15m. What it serves is billed "
+            "once scrapes succeed again, if that is within 1h, and is lost otherwise. The error stands on Prometheus' "
+            "page Status > Targets: check that the pod is ready and that nothing blocks its metrics port."
+        ),
+    }
+
+
+def test_a_pod_that_cannot_be_scraped_for_a_quarter_of_an_hour_is_told(promtool: Path) -> None:
+    series = {up("a"): "1x60", up("b"): "1x4 0x30 1x30", up("c"): "0x60"}
+    some = case(
+        "some",
+        series,
+        (DOWN, "14m", ()),
+        (DOWN, "15m", (down("c"),)),
+        (DOWN, "19m", (down("c"),)),
+        (DOWN, "20m", (down("b"), down("c"))),
+        (DOWN, "36m", (down("c"),)),
+        *silent(20, 60, but=DOWN),
+    )
+    assert failures(promtool, some) == {}
+
+
+def test_a_pod_is_told_where_those_of_another_cluster_live(promtool: Path) -> None:
+    series = {up("a", cluster="eu"): "0x30", up("a", cluster="us"): "1x30"}
+    spec = "prometheus: {keep_labels: [cluster]}"
+    assert failures(promtool, case("eu", series, (DOWN, "15m", (down("a", cluster="eu"),)), spec=spec)) == {}
+
+
+def test_a_rollout_is_none_of_these(promtool: Path) -> None:
+    """Each new pod needs ten minutes until it answers, each old one goes when its successor is there; and the last one
+    has the address of the first."""
+    series = {
+        up("a"): "1x10 stale",
+        up("b"): "_x1 0x9 1x9 0x3 stale",
+        up("c"): "_x11 0x9 1x9 0x3 stale",
+        up("d", instance="a:15020"): "_x21 0x9 1x60",
+        build_info("a"): "1x10 stale",
+        build_info("b"): "_x11 1x9 stale",
+        build_info("c"): "_x21 1x9 stale",
+        build_info("d", instance="a:15020"): "_x31 1x60",
+    }
+    assert failures(promtool, case("rollout", series, *silent(5, 15, 20, 25, 30, 35, 60))) == {}
+
+
+# ---- Pods that are scraped twice -------------------------------------------------------------------------------------
+
+
+def doubled(pods: int, job: str = "monitoring/ai-gw", **labels: str) -> dict[str, str]:
+    return {
+        "severity": "critical",
+        "gateway": "ai/gw",
+        **labels,
+        "annotation:summary": "Pods of an AI gateway are counted more than once, so its spend is overstated.",
+        "annotation:description": (
+            f"{pods} pods of gateway ai/gw are scraped under more than one target each of job {job}: every token of "
+            "theirs is billed as often. Compare the labels of agentgateway_build_info in that job to see what tells "
+            "the targets apart, and remove the endpoint or the monitor that is one too many."
+        ),
+    }
+
+
+def shared(job: str, count: int, own: str = "monitoring/ai-gw") -> dict[str, str]:
+    return {
+        "severity": "info",
+        "gateway": "ai/gw",
+        "job": job,
+        "annotation:summary": "Another job scrapes an AI gateway too, so dashboards that sum all jobs show double.",
+        "annotation:description": (
+            f"Job {job} scrapes {count} targets of gateway ai/gw besides job {own}. The figures here are right, for "
+            "they are made of the latter alone; those of whoever sums both are too high. Remove one of the two "
+            "monitors (agentgateway's chart brings one of its own), or say monitor: none and this job in the spec."
+        ),
+    }
+
+
+# What there is besides pod gw-1 as its PodMonitor finds it; the expected alert, and the spec where it is another one.
+TWICE_SEEN: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+    "a second endpoint of the monitor": ({build_info(endpoint="15020"): "_x3 1x60"}, doubled(1), ""),
+    "another port": ({build_info(instance="gw-1:8080", endpoint="http"): "_x3 1x60"}, doubled(1), ""),
+    "two pods, each of them": (
+        {
+            build_info(endpoint="15020"): "_x3 1x60",
+            build_info("gw-2"): "1x60",
+            build_info("gw-2", endpoint="15020"): "_x3 1x60",
+            build_info("gw-3"): "1x60",
+        },
+        doubled(2),
+        "",
+    ),
+    "a job of the user's own, whose targets bear no names": (
+        {
+            build_info(job="proxies", **NAMELESS): "1x60",
+            build_info(job="proxies", **NAMELESS, scheme="https"): "_x3 1x60",
+            build_info("gw-1", job="monitoring/ai-gw"): "stale",
+        },
+        doubled(1, "proxies"),
+        OWN_JOB,
+    ),
+    "the chart's own PodMonitor": ({build_info(job="agw/proxy"): "_x3 1x60"}, shared("agw/proxy", 1), ""),
+    "another job that names the same pods otherwise": (
+        {build_info(job="pods", **NAMELESS): "_x3 1x60"},
+        shared("pods", 1),
+        "",
+    ),
+    "another job through another port": (
+        {build_info(job="pods", instance="gw-1:9090", endpoint="", container=""): "_x3 1x60"},
+        shared("pods", 1),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWICE_SEEN)
+def test_a_pod_that_is_scraped_twice_is_told_after_a_quarter_of_an_hour(name: str, promtool: Path) -> None:
+    series, expected, spec = TWICE_SEEN[name]
+    alerts = ((TWICE, "17m", ()), (TWICE, "18m", (expected,)), (TWICE, "40m", (expected,)))
+    assert failures(promtool, case(name, {build_info(): "1x60", **series}, *alerts, spec=spec)) == {}
+
+
+def test_clusters_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
+    """The same names and addresses in two clusters are two pods."""
+    series = {build_info(cluster="eu"): "1x60", build_info(cluster="us"): "1x60"}
+    twice = {**series, build_info(cluster="us", endpoint="15020"): "1x60"}
+    other = {**series, build_info(cluster="ap", job="pods"): "1x60"}
+    spec = "prometheus: {keep_labels: [cluster]}"
+    cases = [
+        case("once", series, (TWICE, "20m", ()), spec=spec),
+        case("twice", twice, (TWICE, "20m", (doubled(1, cluster="us"),)), spec=spec),
+        case("elsewhere", other, (TWICE, "20m", ()), spec=spec),
+    ]
+    assert failures(promtool, *cases) == {}
+
+
+def test_what_is_no_second_sight_of_the_gateway_is_not_told(promtool: Path) -> None:
+    """A sidecar is a target of the same job; another gateway is one of another job; a pod is replaced under the same
+    name, and for five minutes both are in sight, because Prometheus was restarted and ended no series."""
+    series = {
+        build_info(): "1x60",
+        up(): "1x60",
+        up(container="istio-proxy", instance="gw-1:15090"): "1x60",
+        build_info("other-1", job="monitoring/ai-other"): "1x60",
+        build_info("set-0"): "1x20 _x60",
+        build_info("set-0", instance="10.0.0.9:15020"): "_x21 1x60",
+    }
+    assert failures(promtool, case("normal", series, *silent(10, 20, 24, 30, 40, 60))) == {}

@@ -1,0 +1,287 @@
+"""Requests whose tokens are not reported are told: all of them, so that nothing is counted, or many of a model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gateway_series import failed, lookups, reported, requests, tokens, up
+from promtool_cases import Case, failures, rule_file
+from spec_builders import notation, spec_of
+
+from tollbook.rules import usage
+
+MISSING, FROZEN, UNREPORTED = "LLMTokenSumsMissing", "LLMTokenCountersFrozen", "LLMRequestsWithoutUsage"
+ALERTS = (MISSING, FROZEN, UNREPORTED)
+KEEP = "prometheus: {keep_labels: [cluster]}"
+
+Expected = tuple[dict[str, str], ...]
+
+
+def usage_rules(text: str = "") -> str:
+    return rule_file(*usage.build(spec_of(text)))
+
+
+def case(name: str, series: dict[str, str], *alerts: tuple[str, str, Expected], spec: str = "") -> Case:
+    """The pods have been scraped all along where nothing else is said of them."""
+    watched = {up(): "1x200", up(cluster="eu"): "1x200"}
+    return Case(name, usage_rules(spec), {**watched, **series}, alerts=alerts, scraped_every="1m")
+
+
+def silent(*minutes: int) -> list[tuple[str, str, Expected]]:
+    return [(alert, f"{minute}m", ()) for alert in ALERTS for minute in minutes]
+
+
+def metered(**labels: str) -> str:
+    return notation("agentgateway:metered_tokens:increase1m", gateway="ai/gw", gen_ai_token_type="output", **labels)
+
+
+# ---- No sums at all --------------------------------------------------------------------------------------------------
+
+
+def missing(count: int, **labels: str) -> dict[str, str]:
+    return {
+        "severity": "critical",
+        "gateway": "ai/gw",
+        **labels,
+        "annotation:summary": (
+            "An AI gateway serves LLM requests but exports no sums of tokens, so none of its spend is seen."
+        ),
+        "annotation:description": (
+            f"Gateway ai/gw served {count} LLM requests in the last 15m, yet Prometheus has no series "
+            "agentgateway_gen_ai_client_token_usage_sum of it: nothing is billed. Its histograms are native ones "
+            "alone, or a relabelling drops them. Set config.histograms of the gateway to classic or both."
+        ),
+    }
+
+
+def test_native_histograms_alone_are_told_with_the_first_request(promtool: Path) -> None:
+    series = {lookups("NoCatalog"): "_x20 1x100"}
+    alerts = ((MISSING, "29m", ()), (MISSING, "30m", (missing(1),)), (MISSING, "34m", (missing(1),)))
+    assert failures(promtool, case("born", series, *alerts, (MISSING, "35m", ()))) == {}
+
+
+@pytest.mark.parametrize("status", ["Exact", "Missing", "NoCatalog", "Unpriced"])
+def test_native_histograms_alone_are_told_whatever_the_catalog_says(status: str, promtool: Path) -> None:
+    """The gateway had been serving when monitoring began."""
+    series = {lookups(status): "500x9 503+3x60"}
+    alerts = ((MISSING, "19m", ()), (MISSING, "20m", (missing(33),)), (MISSING, "60m", (missing(45),)))
+    assert failures(promtool, case(status, series, *alerts)) == {}
+
+
+def test_clusters_without_sums_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
+    series = {
+        lookups("NoCatalog", cluster="eu"): "0+1x60",
+        lookups("NoCatalog", cluster="us"): "0+1x60",
+        tokens(cluster="us"): "0+100x60",
+    }
+    alerts = (MISSING, "30m", (missing(15, cluster="eu"),))
+    assert failures(promtool, case("clusters", series, alerts, spec=KEEP)) == {}
+
+
+def test_a_version_without_look_ups_has_no_such_alert() -> None:
+    groups = usage.build(spec_of('gateways: [{name: gw, namespace: ai, version: "1.2"}]'))
+    assert [getattr(rule, "alert", "") for group in groups for rule in group.rules] == [FROZEN, UNREPORTED]
+
+
+# ---- Nothing metered -------------------------------------------------------------------------------------------------
+
+
+def frozen(count: int, **labels: str) -> dict[str, str]:
+    return {
+        "severity": "warning",
+        "gateway": "ai/gw",
+        **labels,
+        "annotation:summary": (
+            "LLM requests flow through an AI gateway but no token is counted, so their spend is not seen."
+        ),
+        "annotation:description": (
+            f"Gateway ai/gw answered {count} LLM requests in the last 15m, and not a token of them was metered. Either "
+            "every one of them failed, which costs nothing, or their spend is missing from every figure. Look at the "
+            "gateway's logs for the status of its answers; if they succeed, check that the providers report usage."
+        ),
+    }
+
+
+def test_requests_without_a_metered_token_are_told(promtool: Path) -> None:
+    """Also where the counters are there and stand still; the fifth request is that of minute 14."""
+    series = {requests(): "7x9 8+1x90", tokens(): "5000x100", metered(): "0x100"}
+    alerts = ((FROZEN, "33m", ()), (FROZEN, "34m", (frozen(15),)), (FROZEN, "60m", (frozen(15),)))
+    assert failures(promtool, case("frozen", series, *alerts)) == {}
+
+
+def test_requests_end_to_be_frozen_with_the_first_token(promtool: Path) -> None:
+    series = {requests(): "0+1x100", metered(): "0x39 3 0x60"}
+    alerts = ((FROZEN, "39m", (frozen(15),)), (FROZEN, "40m", ()), (FROZEN, "54m", ()), (FROZEN, "60m", ()))
+    assert failures(promtool, case("thawed", series, *alerts)) == {}
+
+
+def test_clusters_with_frozen_counters_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
+    series = {
+        requests(cluster="eu"): "0+1x60",
+        requests(cluster="us"): "0+1x60",
+        metered(cluster="us"): "3x60",
+    }
+    expected = (FROZEN, "30m", (frozen(15, cluster="eu"),))
+    assert failures(promtool, case("clusters", series, expected, spec=KEEP)) == {}
+
+
+# ---- Requests without usage ------------------------------------------------------------------------------------------
+
+
+def unreported(count: int, model: str = "gpt", **labels: str) -> dict[str, str]:
+    return {
+        "severity": "warning",
+        "gateway": "ai/gw",
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": model,
+        **labels,
+        "annotation:summary": "Many LLM requests report no usage, so their spend is not seen.",
+        "annotation:description": (
+            f"{count} requests through gateway ai/gw to provider openai, model {model}, reported no usage in the last "
+            "1h: more than 10 percent of all. Requests that failed are among them and cost nothing; the others are "
+            "missing from every figure. Look for failures in the gateway's logs first, then for clients that stream "
+            "without stream_options.include_usage."
+        ),
+    }
+
+
+# Of requests from minute 6 on: all, those that reported output, and how many the alert tells (0: none).
+SHARES = {
+    "just over the share": (20, 17, 3),
+    "the share itself": (20, 18, 0),
+    "just over the share of many": (1000, 899, 101),
+    "all of them": (20, 0, 20),
+    "all of too few": (19, 0, 0),
+    "none": (1000, 1000, 0),
+}
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_more_than_a_tenth_of_at_least_twenty_requests_of_a_model_are_told(name: str, promtool: Path) -> None:
+    """What came before monitoring did is not asked: then no request had reported anything."""
+    made, with_usage, told = SHARES[name]
+    expected = (unreported(told),) if told else ()
+    series = {
+        requests(): f"4000x5 {4000 + made}x100",
+        requests(gen_ai_request_model="other", gen_ai_response_model="other"): "0x5 500x100",
+        reported(): f"10x5 {10 + with_usage}x100",
+        reported(gen_ai_request_model="other", gen_ai_response_model="other"): "0x5 500x100",
+        tokens(): "0+9x100",
+        metered(): "9x100",
+    }
+    alerts = ((UNREPORTED, "15m", ()), (UNREPORTED, "16m", expected), (UNREPORTED, "65m", expected))
+    assert failures(promtool, case(name, series, *alerts, (UNREPORTED, "66m", ()))) == {}
+
+
+def test_failed_requests_and_streams_without_usage_count_alike(promtool: Path) -> None:
+    """Both are born on a pod that was watched; a failed one names no model that answered."""
+    series = {failed(): "_x70 2x100", requests(): "_x70 18x100", reported(): "_x70 17x100", metered(): "9x200"}
+    alerts = ((UNREPORTED, "79m", ()), (UNREPORTED, "80m", (unreported(3),)))
+    assert failures(promtool, case("born", series, *alerts)) == {}
+
+
+def test_a_model_of_which_nothing_is_ever_reported_is_told(promtool: Path) -> None:
+    series = {requests(): "0x5 30x100", metered(): "9x100"}
+    assert failures(promtool, case("nothing", series, (UNREPORTED, "16m", (unreported(30),)))) == {}
+
+
+def test_embeddings_report_their_input_alone(promtool: Path) -> None:
+    series = {requests(): "0x5 30x100", reported("gw-1", "input"): "0x5 30x100", metered(): "9x100"}
+    assert failures(promtool, case("embeddings", series, *silent(16, 30, 60))) == {}
+
+
+def test_an_estimate_of_the_input_is_no_report(promtool: Path) -> None:
+    """With `tokenize` the gateway counts the prompt itself, also where the provider reports nothing."""
+    series = {
+        requests(): "0x5 30x100",
+        reported("gw-1", "input"): "0x5 30x100",
+        reported("gw-1", "output"): "0x5 20x100",
+        metered(): "9x100",
+    }
+    assert failures(promtool, case("estimate", series, (UNREPORTED, "16m", (unreported(10),)))) == {}
+
+
+def test_all_pods_of_a_gateway_are_one_and_clusters_are_not(promtool: Path) -> None:
+    pods = {requests("gw-1"): "0x5 15x90", requests("gw-2"): "0x5 15x90", reported("gw-2"): "0x5 15x90"}
+    clusters = {
+        requests(cluster="eu"): "0x5 30x90",
+        requests(cluster="us"): "0x5 30x90",
+        reported(cluster="us"): "0x5 30x90",
+        metered(cluster="eu"): "9x100",
+    }
+    cases = [
+        case("pods", {**pods, metered(): "9x100"}, (UNREPORTED, "16m", (unreported(15),))),
+        case("clusters", clusters, (UNREPORTED, "16m", (unreported(30, cluster="eu"),)), spec=KEEP),
+    ]
+    assert failures(promtool, *cases) == {}
+
+
+# ---- What is normal --------------------------------------------------------------------------------------------------
+
+ROLLOUT = {
+    up("old"): "1x80 stale",
+    requests("old"): "9000+10x80 stale",
+    reported("old"): "9000+10x80 stale",
+    tokens("old"): "1000000+800x80 stale",
+    lookups("NoCatalog", "old"): "9000+10x80 stale",
+    up("new"): "_x78 0x1 1x100",
+    requests("new"): "_x81 10+10x90",
+    failed("new"): "_x83 1x90",
+    reported("new"): "_x81 10+10x90",
+    tokens("new"): "_x81 800+800x90",
+    lookups("NoCatalog", "new"): "_x81 10+10x90",
+    metered(): "0 800x79 0 0 800x90",
+}
+
+# What is there -> minutes at which nothing may be told of it.
+NORMAL: dict[str, tuple[dict[str, str], tuple[int, ...]]] = {
+    "a gateway that was never asked anything": ({}, (20, 60, 90)),
+    "a rollout": (ROLLOUT, (60, 80, 85, 95, 100, 110, 140)),
+    "monitoring begins on a fleet with a past": (
+        {
+            up(): "_x5 1x100",
+            requests(): "_x5 90000x100",
+            failed(): "_x5 70000x100",
+            reported(): "_x5 20000x100",
+            lookups("NoCatalog"): "_x5 90000x100",
+            tokens(): "_x5 5000000x100",
+            metered(): "_x6 0x100",
+        },
+        (6, 16, 21, 40, 70, 100),
+    ),
+    "an idle gateway after an outage of Prometheus": (
+        {
+            up(): "1x60 _x30 1x100",
+            requests(): "900x60 _x30 900x100",
+            reported(): "800x60 _x30 800x100",
+            lookups("NoCatalog"): "900x60 _x30 900x100",
+            tokens(): "800x60 _x30 800x100",
+            metered(): "0x60 _x30 0x100",
+        },
+        (91, 101, 106, 111, 121, 151),
+    ),
+    "one burst of a hundred errors on an idle gateway": (
+        {
+            failed(): "_x70 20 40 60 80 100x90",
+            lookups("Missing"): "_x70 20 40 60 80 100x90",
+            requests(gen_ai_request_model="other"): "900x200",
+            reported(gen_ai_request_model="other"): "900x200",
+            metered(): "0x200",
+        },
+        (70, 75, 79, 84, 85, 86, 87, 90, 91, 92),
+    ),
+    "an error now and then": (
+        {failed(): "0x9 1x9 2x9 3x9 4x9 5x9 6x9 7x9", lookups("Missing"): "0+1x80", metered(): "0x80"},
+        (30, 45, 60, 75),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_normal_life_is_not_told(name: str, promtool: Path) -> None:
+    series, minutes = NORMAL[name]
+    alerts = silent(*minutes)
+    if "burst" in name:  # all requests of a model in an hour are errors: that alone is told
+        alerts = [alert for alert in alerts if alert[0] != UNREPORTED]
+    assert failures(promtool, case(name, series, *alerts)) == {}
