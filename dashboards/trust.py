@@ -40,8 +40,8 @@ CHECK_UNPRICED = (
 
 #: From this share on the dollars are no longer usable, and an alert says so.
 UNPRICED_TOO_MUCH = 0.05
-#: Any at all.
-UNPRICED_SOME = 0.000001
+#: The least that is worth a look.
+UNPRICED_SOME = 0.0001
 
 
 def row(spec: Spec) -> Row:
@@ -91,8 +91,8 @@ def age(spec: Spec) -> Any:
 def unpriced_share(spec: Spec) -> Any:
     about = About(
         "How many of all tokens within the time range have no price. They cost nothing here, so every figure of "
-        "dollars is too low while this is not zero. Orange is any, red from 5 % on. The filters on model and on who "
-        "spent do not narrow it.",
+        "dollars is too low while this is not zero. Orange from 0.01 % on, red from 5 %. The filters on model and on "
+        "who spent do not narrow it.",
         [names.unpriced_tokens(spec.prometheus.step), names.tokens(spec.prometheus.step)],
         CHECK_UNPRICED,
         [panel("Unpriced tokens by name"), runbook(spec, "unpriced")],

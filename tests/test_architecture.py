@@ -33,11 +33,12 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        """rulefile manifests headers inhibition oracle spending promtest traffic testgen testgen_blindness
-        testgen_budgets testgen_counting testgen_dollars testgen_pace testgen_prices testgen_semantics""",
+        """rulefile manifests dashboard_forms headers inhibition oracle spending promtest traffic testgen
+        testgen_blindness testgen_budgets testgen_counting testgen_dollars testgen_pace testgen_prices
+        testgen_semantics""",
         "vocabulary files",
     ),
-    "judging": ("checks dashboard_checks", "vocabulary files building"),
+    "judging": ("checks dashboard_checks form_checks", "vocabulary files building"),
     "tools": ("promtool outputs", "vocabulary files"),
     "pipeline": ("pipeline", "vocabulary files building judging rules dashboards"),
     "shell": ("cli __main__", "vocabulary files loading tools pipeline"),

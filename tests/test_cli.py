@@ -19,7 +19,16 @@ from tollbook.gen.promtool import HOW_TO_GET_IT
 
 TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}")
 BROKEN = SPEC.replace("output: 10", "outptu: 10").replace("usd: 50", "usd: -1")
-FILES = ["grafana-dashboard.json", "inhibit-rules.yaml", "monitoring.yaml", "rules-test.yaml", "rules.yaml"]
+FILES = [
+    "grafana-dashboard-configmap.yaml",
+    "grafana-dashboard-operator.yaml",
+    "grafana-dashboard-resource.json",
+    "grafana-dashboard.json",
+    "inhibit-rules.yaml",
+    "monitoring.yaml",
+    "rules-test.yaml",
+    "rules.yaml",
+]
 COMMANDS = sorted(cli.cli.commands)
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -33,10 +42,13 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
         0,
         "out/monitoring.yaml: changed\n"
         "out/grafana-dashboard.json: changed\n"
+        "out/grafana-dashboard-configmap.yaml: changed\n"
+        "out/grafana-dashboard-operator.yaml: changed\n"
+        "out/grafana-dashboard-resource.json: changed\n"
         "out/rules.yaml: changed\n"
         "out/inhibit-rules.yaml: changed\n"
         "out/rules-test.yaml: changed\n"
-        "5 files, 5 changed\n",
+        "8 files, 8 changed\n",
         "",
     )
     assert sorted(contents(folder / "out")) == FILES
@@ -44,8 +56,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n5 files, 1 changed\n"
-    assert tollbook("generate", "--promtool", content).stdout == "5 files, 0 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n8 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "8 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
 
@@ -78,7 +90,7 @@ def test_without_promtool_files_are_written_only_on_request_and_with_a_warning(f
 def test_what_the_spec_warns_of_is_said_and_does_not_stop(folder: Path, content: str) -> None:
     (folder / "tollbook.yaml").write_text(TIERED)
     ended = tollbook("generate", "--promtool", content)
-    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "5 files, 5 changed")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "8 files, 8 changed")
     warning, count = ended.stderr.splitlines()
     assert warning.startswith("tollbook.yaml:3:")
     assert ": warning: " in warning
@@ -186,7 +198,7 @@ def test_a_real_promtool_refuses_what_the_generated_tests_do_not_expect(
 
 
 def test_check_is_content_with_what_generate_wrote(generated: dict[str, bytes]) -> None:
-    assert tollbook("check") == Ended(0, "out: up to date (5 files)\n", "")
+    assert tollbook("check") == Ended(0, "out: up to date (8 files)\n", "")
 
 
 def test_check_shows_the_difference_and_writes_nothing(folder: Path, generated: dict[str, bytes]) -> None:
@@ -262,8 +274,7 @@ def test_test_needs_generated_files_and_promtool(generated: dict[str, bytes]) ->
     assert tollbook("test", "--out", "elsewhere") == Ended(
         2,
         "",
-        "elsewhere/rules.yaml:1:1: error: no such file or directory\n"
-        "1 problem (1 error) in elsewhere/rules.yaml\n",
+        "elsewhere/rules.yaml:1:1: error: no such file or directory\n1 problem (1 error) in elsewhere/rules.yaml\n",
     )
     assert tollbook("test") == Ended(3, "", f"error: promtool is not on PATH ({HOW_TO_GET_IT})\n")
 

@@ -96,7 +96,7 @@ def test_beside_it_stands_what_would_make_it_wrong(minimal: Json) -> None:
     assert [warning["fieldConfig"]["defaults"]["thresholds"]["steps"] for warning in warnings] == [
         [
             {"color": "green", "value": None},
-            {"color": "orange", "value": 0.000001},
+            {"color": "orange", "value": 0.0001},
             {"color": "red", "value": 0.05},
         ],
         [{"color": "red", "value": None}, {"color": "green", "value": 1}],
