@@ -13,13 +13,13 @@ imports, as with a provisioned file, no data source bears the placeholder's name
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grafanalib.core as grafanalib
 
 from tollbook.dashboards.normalise import Json
-from tollbook.gen.placeholders import DATASOURCE_VARIABLE, filter_name
+from tollbook.gen.placeholders import DATASOURCE_VARIABLE, GROUP_VARIABLE, filter_name
 
 DATASOURCE_INPUT = "DS_PROMETHEUS"
 DATASOURCE = {"type": "prometheus", "uid": f"${{{DATASOURCE_VARIABLE}}}"}
@@ -169,9 +169,53 @@ def filter_variable(label: str, title: str, selector: str) -> Variable:
     )
 
 
+def group_variable(labels: Mapping[str, str]) -> Variable:
+    """One label of several, each under what it is called."""
+    options = [{"selected": False, "text": title, "value": label} for label, title in labels.items()]
+    first = {"selected": True} | {key: options[0][key] for key in ("text", "value")}
+    more = {
+        "current": first,
+        "description": "How the panels that say so split what was spent.",
+        "options": [first, *options[1:]],
+        "query": ", ".join(f"{title} : {label}" for label, title in labels.items()),
+        "multi": False,
+    }
+    return Variable(more, name=GROUP_VARIABLE, label="Group by", type="custom", query="", regex="")
+
+
+def link(title: str, to: str) -> Json:
+    """An address opens beside the dashboard; a panel's title stands for that panel, until all have their numbers."""
+    return {"title": title, "type": "link", "url": to, "targetBlank": "://" in to}
+
+
+def corner_link(title: str, url: str, tooltip: str) -> Json:
+    """At the top right of the dashboard."""
+    own = {"asDropdown": False, "icon": "doc", "includeVars": False, "keepTime": False, "tags": [], "tooltip": tooltip}
+    return link(title, url) | own
+
+
+def annotation(name: str, title: str, text: str, tags: Sequence[str], expr: str) -> Json:
+    """A mark in every graph wherever the expression has a sample."""
+    return {
+        "datasource": DATASOURCE,
+        "enable": True,
+        "expr": expr,
+        "hide": False,
+        "iconColor": "purple",
+        "name": name,
+        "step": "60s",
+        "tagKeys": ",".join(tags),
+        "textFormat": text,
+        "titleFormat": title,
+        "useValueForTime": False,
+    }
+
+
 def dashboard(
     panels: Iterable[Any],
     variables: Iterable[Any],
+    annotations: Iterable[Json],
+    links: Iterable[Json],
     *,
     title: str,
     uid: str,
@@ -195,6 +239,8 @@ def dashboard(
         timezone="utc" if timezone == "UTC" else timezone,
         inputs=[asked],
         panels=list(panels),
+        annotations=grafanalib.Annotations(list=list(annotations)),
+        links=list(links),
         templating=grafanalib.Templating(list=list(variables)),
         time=grafanalib.Time("now-24h", "now"),
         timePicker=grafanalib.TimePicker(refreshIntervals=REFRESH_INTERVALS, timeOptions=None),

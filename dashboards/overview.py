@@ -1,50 +1,40 @@
-"""The first row: what was spent in the periods people are held to, whether that is all, and what of each budget."""
+"""The first row: what was spent in the periods people are held to, whether that is more than before and will hold, and
+whether it is all."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
-from tollbook.dashboards import queries, trust
-from tollbook.dashboards.style import (
-    GREEN,
-    ORANGE,
-    RED,
-    SHARE,
-    USD,
-    USD_ROUND,
-    YELLOW,
-    About,
-    Column,
-    Line,
-    Row,
-    Steps,
-    gauges,
-    lines,
-    stat,
-    table,
-)
+from tollbook.dashboards import budgets, queries, trust
+from tollbook.dashboards.grid import Line, Row
+from tollbook.dashboards.style import SHARE, USD, About, stat
 from tollbook.gen import names
-from tollbook.gen.spec import Budget, Spec
-
-SEVERITY_COLORS = {"critical": RED, "warning": ORANGE, "info": YELLOW, "none": YELLOW}
+from tollbook.gen.spec import Spec
 
 CHECK_LEDGER = (
     "`no data` means that the ledger is not written: look at *Gateways watched*. Too low a figure usually means "
-    "tokens without a price: look at *Unpriced tokens*."
+    "tokens without a price: look at *Unpriced share*."
 )
-CHECK_BUDGET = (
-    "no data means that the rules of the budgets are not loaded. What counts toward a budget is its `match` in the "
-    "spec."
+CHECK_CHANGE = (
+    "*nothing before* means that the ledger holds nothing of that time: it was not kept yet, or nothing was spent. "
+    "*Top spenders* tells who is behind a change."
 )
 
 
 def row(spec: Spec) -> Row:
-    spent = [day_so_far(spec), week_so_far(spec), month_so_far(spec), last_hour(spec)]
-    lines_ = [Line(5, [*spent, trust.unpriced(spec), trust.gateways_watched(spec)])]
-    if spec.budgets:
-        lines_.append(Line(8, [budgets_used(spec), budget_table(), budgets_over_time(spec)]))
-    return Row("Spend so far", lines_)
+    spent = [day_so_far(spec), week_so_far(spec), month_so_far(spec), month_at_this_pace(spec)]
+    changes = [change_on_yesterday(spec), change_on_last_week(spec), change_on_last_month(spec)]
+    budgets_ = budgets.lights(spec) or [last_hour(spec)]
+    return Row(
+        "At a glance",
+        [
+            Line(5, [*spent, trust.unpriced_share(spec), trust.gateways_watched(spec)]),
+            Line(5, [*changes, *budgets_, trust.age(spec)]),
+        ],
+    )
+
+
+# ---- Spent -----------------------------------------------------------------------------------------------------
 
 
 def day_so_far(spec: Spec) -> Any:
@@ -70,51 +60,41 @@ def last_hour(spec: Spec) -> Any:
     return stat("Last hour", about, queries.spend_of_last_hour(spec), USD)
 
 
-def budgets_used(spec: Spec) -> Any:
+def month_at_this_pace(spec: Spec) -> Any:
+    days = queries.DAYS_AT_PACE
+    about = About(
+        f"What {days} days would cost at the pace of the last seven, or of as much of them as the ledger was kept. It "
+        "follows the filters; the forecasts of budgets do not.",
+        [names.cost(spec.prometheus.step), names.CALENDAR],
+        "in the first hours of a new installation a pace is guesswork. " + CHECK_LEDGER,
+    )
+    return stat(f"{days} days at this pace", about, queries.month_at_this_pace(spec), USD)
+
+
+# ---- Changes ---------------------------------------------------------------------------------------------------
+
+
+def change_on_yesterday(spec: Spec) -> Any:
+    shows = "Today so far, against yesterday up to the same hour; on the day after a change of the clocks an hour off."
+    expr = queries.change_on_yesterday(spec)
+    return _change("Today against yesterday", shows, [names.DAY_TO_DATE], expr)
+
+
+def change_on_last_week(spec: Spec) -> Any:
+    shows = "This week so far, against last week up to the same day and hour."
+    expr = queries.change_on_last_week(spec)
+    return _change("This week against last", shows, [names.WEEK_TO_DATE], expr)
+
+
+def change_on_last_month(spec: Spec) -> Any:
     shows = (
-        "The share of each budget that is spent in its current period. The colours change at the thresholds that also "
-        "alert. The filters at the top do not narrow budgets."
+        "This month so far, against last month up to the same day and hour. On days that last month did not have, such "
+        "as the 31st, there is nothing to compare with."
     )
-    about = About(shows, [names.BUDGET_SPENT, names.BUDGET_LIMIT], CHECK_BUDGET)
-    steps = {budget.name: _steps(budget) for budget in spec.budgets}
-    return gauges("Budgets used", about, queries.budget_shares(), f"{{{{{names.BUDGET}}}}}", steps)
+    expr = queries.change_on_last_month(spec)
+    return _change("This month against last", shows, [names.MONTH_TO_DATE, names.CALENDAR], expr)
 
 
-def _steps(budget: Budget) -> Steps:
-    """Green below the first threshold, red from the limit on unless a threshold says otherwise."""
-    alerting = {_share(at.percent): SEVERITY_COLORS.get(at.severity, ORANGE) for at in budget.thresholds}
-    return Steps(GREEN, {1: RED} | alerting)
-
-
-def _share(percent: Decimal) -> float:
-    """A share of a budget, not money: Grafana's thresholds are JSON numbers."""
-    numerator, denominator = percent.as_integer_ratio()
-    return numerator / (100 * denominator)
-
-
-def budget_table() -> Any:
-    shows = (
-        "Each budget in dollars: its limit, what was spent in the current period, and what is left (negative when "
-        "overspent). The filters at the top do not narrow budgets."
-    )
-    about = About(shows, [names.BUDGET_LIMIT, names.BUDGET_SPENT], CHECK_BUDGET)
-    exprs = (queries.budget_limits(), queries.budget_spent(), queries.budget_left(), queries.budget_shares())
-    columns = (
-        Column(names.BUDGET, "Budget"),
-        Column("Value #A", "Limit", USD_ROUND),
-        Column("Value #B", "Spent", USD_ROUND),
-        Column("Value #C", "Left", USD_ROUND),
-        Column("Value #D", "Used", SHARE),
-    )
-    return table("Budgets", about, exprs, columns, sort="Used")
-
-
-def budgets_over_time(spec: Spec) -> Any:
-    shows = (
-        "The share of each budget that was spent, as it grew. The dashed line is the limit. A calendar budget falls to "
-        "zero where its next period begins; a rolling one falls as old spending leaves its window."
-    )
-    about = About(shows, [names.BUDGET_SPENT, names.BUDGET_LIMIT], CHECK_BUDGET)
-    exprs = {f"{{{{{names.BUDGET}}}}}": queries.budget_shares()}
-    narrowest = queries.bar_width_floor(spec.prometheus.step)
-    return lines("Budgets over time", about, exprs, SHARE, narrowest, limit=1)
+def _change(title: str, shows: str, records: list[str], expr: Any) -> Any:
+    about = About(f"{shows} 0 % is as much as then, 100 % twice as much.", records, CHECK_CHANGE)
+    return stat(title, about, expr, SHARE, absent="nothing before")

@@ -1,4 +1,6 @@
-"""What the panels ask Prometheus, one noun a question. Nothing here knows a panel.
+"""What the panels ask Prometheus, one noun a question: the words that all topics share, and dollars over time.
+
+Nothing here or in the files of the other topics knows a panel.
 
 How dollars add up. The ledger writes one record a step, so any span of time is the sum of the records in it, each
 exactly once: `sum_over_time` over the raw records, never over samples of a sliding window. A sliding hour sampled
@@ -15,11 +17,12 @@ Prometheus decodes every chunk in between either way, and it loses an hour where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.placeholders import INTERVAL, RANGE, chosen
+from tollbook.gen.placeholders import GROUP_LABEL, INTERVAL, RANGE, chosen
 from tollbook.gen.promql import (
     Expr,
     Selector,
@@ -27,22 +30,38 @@ from tollbook.gen.promql import (
     binary,
     both,
     call,
+    copy_label,
+    count_of_steps,
     either,
-    eq,
+    label_replace,
     one_of,
     over_time,
     scalar,
     series,
     sum_by,
+    sum_of_steps,
     total,
-    vector,
+    unless,
 )
 from tollbook.gen.spec import Spec
 
-#: Rows in a ranking: more bars than this cannot be read.
-RANKED = 10
+DAY, WEEK = Duration.parse("1d"), Duration.parse("7d")
 
-FIVE_MINUTES = 5
+#: Days that "a month at this pace" has, whatever the calendar says.
+DAYS_AT_PACE = 30
+
+#: The label under which the values of the label that the reader chose are shown.
+GROUP = "grouped_by"
+
+#: What is shown in it where a series has no such label.
+WITHOUT = "none"
+
+#: The length of the month before, in days -> the months (as the calendar counts them) that come after it.
+MONTHS_AFTER = {31: (1, 2, 4, 6, 8, 9, 11), 30: (5, 7, 10, 12)}
+MARCH, LEAP, COMMON = 3, 29, 28
+
+
+# ---- Whose ---------------------------------------------------------------------------------------------------
 
 
 def ledger_labels(spec: Spec) -> tuple[str, ...]:
@@ -51,12 +70,12 @@ def ledger_labels(spec: Spec) -> tuple[str, ...]:
     return (*keep, names.GATEWAY, names.PROVIDER, names.MODEL, *(entry.label for entry in spec.attribution))
 
 
-def _filtered(spec: Spec, metric: str, *labels: str) -> Selector:
+def filtered(spec: Spec, metric: str, *labels: str) -> Selector:
     """Narrowed by the dashboard's filters on these labels, and on the keep labels, which every record has."""
     return series(metric, *(chosen(label) for label in (*spec.prometheus.keep_labels, *labels)))
 
 
-def _ledger(spec: Spec, metric: str) -> Selector:
+def ledger(spec: Spec, metric: str) -> Selector:
     return series(metric, *(chosen(label) for label in ledger_labels(spec)))
 
 
@@ -65,196 +84,30 @@ def ledger_narrowed_by(spec: Spec, labels: Sequence[str]) -> Expr:
     return series(names.tokens(spec.prometheus.step), *(chosen(label) for label in labels)).now()
 
 
-def _cost(spec: Spec) -> Selector:
-    return _ledger(spec, names.cost(spec.prometheus.step))
+def cost(spec: Spec) -> Selector:
+    return ledger(spec, names.cost(spec.prometheus.step))
 
 
-def _tokens(spec: Spec) -> Selector:
-    return _ledger(spec, names.tokens(spec.prometheus.step))
+def by_group(expr: Expr) -> Expr:
+    """Summed by the label that the reader chose."""
+    return sum_by([GROUP_LABEL], expr)
 
 
-def _unpriced(spec: Spec) -> Selector:
-    return _filtered(spec, names.unpriced_tokens(spec.prometheus.step), names.GATEWAY, names.PROVIDER)
+def shown(grouped: Expr) -> Expr:
+    """Under one label whatever was chosen: so a column can have a title."""
+    named = copy_label(grouped, GROUP, GROUP_LABEL)
+    return sum_by([GROUP], label_replace(named, GROUP, WITHOUT, GROUP))
 
 
-def _in_range(records: Selector) -> Expr:
+# ---- When ----------------------------------------------------------------------------------------------------
+
+
+def in_range(records: Selector) -> Expr:
     return over_time("sum", records, RANGE)
 
 
-def _per_bar(records: Selector) -> Expr:
+def per_bar(records: Selector) -> Expr:
     return over_time("sum", records, INTERVAL, offset=-INTERVAL)
-
-
-def _or_zero(spec: Spec, expr: Expr) -> Expr:
-    """Zero where nothing was used, nothing at all where the ledger is not written: the two must look different."""
-    watched = _filtered(spec, names.gateway_cost(spec.prometheus.step), names.GATEWAY)
-    return either(expr, binary(scalar(0), "*", total(watched.now())))
-
-
-def _ranked(expr: Expr) -> Expr:
-    return call("sort_desc", call("topk", str(RANKED), expr))
-
-
-# ---- Dollars -----------------------------------------------------------------------------------------------
-
-
-def spend_to_date(spec: Spec, record: str) -> Expr:
-    return _or_zero(spec, total(_ledger(spec, record).now()))
-
-
-def spend_of_last_hour(spec: Spec) -> Expr:
-    return _or_zero(spec, total(_ledger(spec, names.COST_1H).now()))
-
-
-def spend_in_range(spec: Spec) -> Expr:
-    return _or_zero(spec, total(_in_range(_cost(spec))))
-
-
-def spend_in_range_by(spec: Spec, label: str) -> Expr:
-    return _ranked(sum_by([label], _in_range(_cost(spec))))
-
-
-def spend_in_range_by_everything(spec: Spec) -> Expr:
-    return sum_by(ledger_labels(spec), _in_range(_cost(spec)))
-
-
-def spend_per_bar_by(spec: Spec, label: str) -> Expr:
-    return sum_by([label], _per_bar(_cost(spec)))
-
-
-def rolling_spend(spec: Spec, record: str) -> Expr:
-    """Of the whole fleet: these records have no label of a gateway or a model to filter by."""
-    return total(_filtered(spec, record).now())
-
-
-def rolling_hour_by_gateway(spec: Spec) -> Expr:
-    return sum_by([names.GATEWAY], _filtered(spec, names.COST_BY_GATEWAY, names.GATEWAY).now())
-
-
-# ---- Budgets -------------------------------------------------------------------------------------------------
-
-
-def budget_limits() -> Expr:
-    return sum_by([names.BUDGET], series(names.BUDGET_LIMIT).now())
-
-
-def budget_spent() -> Expr:
-    return sum_by([names.BUDGET], series(names.BUDGET_SPENT).now())
-
-
-def budget_left() -> Expr:
-    return binary(budget_limits(), "-", budget_spent())
-
-
-def budget_shares() -> Expr:
-    return binary(budget_spent(), "/", budget_limits())
-
-
-# ---- Tokens --------------------------------------------------------------------------------------------------
-
-
-def recent_tokens(spec: Spec, record: str) -> Expr:
-    """Of the last five minutes: `record` is one of the by-gateway records."""
-    return total(_filtered(spec, record, names.GATEWAY).now())
-
-
-def tokens_per_minute(spec: Spec, record: str) -> Expr:
-    return binary(recent_tokens(spec, record), "/", scalar(FIVE_MINUTES))
-
-
-def tokens_in_range(spec: Spec) -> Expr:
-    return _or_zero(spec, total(_in_range(_tokens(spec))))
-
-
-def tokens_per_bar_by(spec: Spec, label: str) -> Expr:
-    return sum_by([label], _per_bar(_tokens(spec)))
-
-
-def cache_share_in_range(spec: Spec) -> Expr:
-    read, prompt = _prompt_tokens(spec)
-    return _share((), _in_range(read), _in_range(prompt))
-
-
-def cache_share_per_bar_by(spec: Spec, label: str) -> Expr:
-    read, prompt = _prompt_tokens(spec)
-    return _share((label,), _per_bar(read), _per_bar(prompt))
-
-
-def _prompt_tokens(spec: Spec) -> tuple[Selector, Selector]:
-    """What was read from a cache, and every token that went into a model."""
-    tokens = _tokens(spec)
-    read = tokens.where(eq(names.TOKEN_TYPE, names.CACHE_READ))
-    return read, tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
-
-
-def _share(by: Sequence[str], part: Expr, whole: Expr) -> Expr:
-    """Zero where there is no part, nothing where there is no whole."""
-    known_part = either(sum_by(by, part), binary(scalar(0), "*", sum_by(by, whole)))
-    return binary(known_part, "/", binary(sum_by(by, whole), ">", scalar(0)))
-
-
-# ---- Trust ---------------------------------------------------------------------------------------------------
-
-
-def unpriced_in_range(spec: Spec) -> Expr:
-    return _or_zero(spec, total(_in_range(_unpriced(spec))))
-
-
-def unpriced_in_range_by_name(spec: Spec) -> Expr:
-    by = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
-    return sum_by(by, _in_range(_unpriced(spec)))
-
-
-def least_in_range_by_model(spec: Spec) -> Expr:
-    """Of models whose long contexts cost more: as if none had been long."""
-    return _by_model_in_range(spec, names.cost_low(spec.prometheus.step))
-
-
-def most_in_range_by_model(spec: Spec) -> Expr:
-    return _by_model_in_range(spec, names.cost_high(spec.prometheus.step))
-
-
-def counted_in_range_by_model(spec: Spec) -> Expr:
-    """What the figures hold, of the models that have bounds."""
-    counted = sum_by([names.PROVIDER, names.MODEL], _in_range(_cost(spec)))
-    return both(counted, least_in_range_by_model(spec))
-
-
-def reported_in_range(spec: Spec) -> Expr:
-    """Dollars by the gateways' own counters."""
-    return _by_gateway_and_model(_in_range(_ledger(spec, names.reported_usd(spec.prometheus.step))))
-
-
-def counted_where_reported(spec: Spec) -> Expr:
-    return both(_by_gateway_and_model(_in_range(_cost(spec))), reported_in_range(spec))
-
-
-def not_as_reported(spec: Spec) -> Expr:
-    return binary(counted_where_reported(spec), "-", reported_in_range(spec))
-
-
-def _by_model_in_range(spec: Spec, record: str) -> Expr:
-    return sum_by([names.PROVIDER, names.MODEL], _in_range(_ledger(spec, record)))
-
-
-def _by_gateway_and_model(dollars: Expr) -> Expr:
-    return sum_by([names.GATEWAY, names.PROVIDER, names.MODEL], dollars)
-
-
-def prices(token_type: str) -> Expr:
-    """In USD per 1,000,000 tokens; all names of one model share one price."""
-    price = series(names.PRICE, chosen(names.PROVIDER), chosen(names.MODEL), eq(names.TOKEN_TYPE, token_type))
-    return aggregate("max", price.now(), (names.PROVIDER, names.MODEL))
-
-
-def gateways_watched(spec: Spec) -> Expr:
-    watched = _filtered(spec, names.gateway_cost(spec.prometheus.step))
-    return either(aggregate("count", aggregate("group", watched.now(), (names.GATEWAY,))), vector(0))
-
-
-def seconds_since_last_record(spec: Spec) -> Expr:
-    newest = call("timestamp", _filtered(spec, names.gateway_cost(spec.prometheus.step), names.GATEWAY).now())
-    return binary(call("time"), "-", aggregate("max", newest))
 
 
 def bar_width_floor(step: Duration) -> str:
@@ -265,3 +118,92 @@ def bar_width_floor(step: Duration) -> str:
     """
     whole = (Duration.parse(text) for text in ("1m", "2m", "5m", "10m", "15m", "30m", "1h"))
     return next(str(length) for length in whole if length >= step)
+
+
+# ---- How -----------------------------------------------------------------------------------------------------
+
+
+def or_zero(spec: Spec, expr: Expr) -> Expr:
+    """Zero where nothing was used, nothing at all where the ledger is not written: the two must look different."""
+    watched = filtered(spec, names.gateway_cost(spec.prometheus.step), names.GATEWAY)
+    return either(expr, binary(scalar(0), "*", total(watched.now())))
+
+
+def share(by: Sequence[str], part: Expr, whole: Expr) -> Expr:
+    """Zero where there is no part, nothing where there is no whole."""
+    known_part = either(sum_by(by, part), binary(scalar(0), "*", sum_by(by, whole)))
+    return binary(known_part, "/", binary(sum_by(by, whole), ">", scalar(0)))
+
+
+# ---- Dollars of calendar periods -----------------------------------------------------------------------------
+
+
+def spend_to_date(spec: Spec, record: str) -> Expr:
+    return or_zero(spec, total(ledger(spec, record).now()))
+
+
+def spend_of_last_hour(spec: Spec) -> Expr:
+    return or_zero(spec, total(ledger(spec, names.COST_1H).now()))
+
+
+def change_on_yesterday(spec: Spec) -> Expr:
+    return _change(spec, names.DAY_TO_DATE, ledger(spec, names.DAY_TO_DATE).now(DAY))
+
+
+def change_on_last_week(spec: Spec) -> Expr:
+    return _change(spec, names.WEEK_TO_DATE, ledger(spec, names.WEEK_TO_DATE).now(WEEK))
+
+
+def change_on_last_month(spec: Spec) -> Expr:
+    """Against the same hour of the same day of the month before; nothing on days that it did not have."""
+    return _change(spec, names.MONTH_TO_DATE, either(*_month_to_date_a_month_ago(spec)))
+
+
+def _change(spec: Spec, record: str, then: Expr) -> Expr:
+    """Nothing where nothing was spent then."""
+    times = binary(spend_to_date(spec, record), "/", binary(total(then), ">", scalar(0)))
+    return binary(times, "-", scalar(1))
+
+
+def _month_to_date_a_month_ago(spec: Spec) -> Iterator[Expr]:
+    """PromQL's offsets are constants, so there is one for each length of a month; of these one at most answers, as the
+    calendar knows in the spec's time zone which month it is."""
+    record = ledger(spec, names.MONTH_TO_DATE)
+    leap = binary(call("year"), "%", scalar(4))
+    for days, months in MONTHS_AFTER.items():
+        yield both(record.now(_days(days)), _was_last_month(days, *months), on=(names.GATEWAY,))
+    for days, op in ((LEAP, "=="), (COMMON, "!=")):
+        in_march = both(_was_last_month(days, MARCH), binary(leap, op, scalar(0)), on=())
+        yield both(record.now(_days(days)), in_march, on=(names.GATEWAY,))
+
+
+def _was_last_month(days: int, *months: int) -> Expr:
+    """Gateways in one of these months, for which it was another one so many days ago: on the 31st, 30 days ago was the
+    first of the same month."""
+    calendar = series(names.CALENDAR)
+    another = unless(calendar.now(_days(days)), calendar.now(), on=(names.GATEWAY, names.MONTH))
+    return both(another, calendar.where(one_of(names.MONTH, map(str, months))).now(), on=(names.GATEWAY,))
+
+
+def _days(count: int) -> Duration:
+    return Duration.parse(f"{count}d")
+
+
+def month_at_this_pace(spec: Spec) -> Expr:
+    """The dollars of the last week, over the time of it that the ledger knows, for 30 days."""
+    steps = sum_by((names.GATEWAY,), count_of_steps(series(names.CALENDAR, chosen(names.GATEWAY)), WEEK))
+    steps_of_month = scalar(Decimal(DAYS_AT_PACE * DAY.milliseconds) / spec.prometheus.step.milliseconds)
+    per_step = binary(total(sum_of_steps(cost(spec), WEEK)), "/", aggregate("max", steps))
+    return or_zero(spec, binary(per_step, "*", steps_of_month))
+
+
+# ---- Dollars of rolling windows ------------------------------------------------------------------------------
+
+
+def rolling_spend(spec: Spec, record: str) -> Expr:
+    """Of the whole fleet: these records have no label of a gateway or a model to filter by."""
+    return total(filtered(spec, record).now())
+
+
+def rolling_hour_by_gateway(spec: Spec) -> Expr:
+    return sum_by([names.GATEWAY], filtered(spec, names.COST_BY_GATEWAY, names.GATEWAY).now())

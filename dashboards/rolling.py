@@ -1,11 +1,12 @@
-"""The fourth row: the rolling windows of the whole fleet, under the record names that the article's commands read."""
+"""The row of rolling windows of the whole fleet, under the record names that the article's commands read."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tollbook.dashboards import queries
-from tollbook.dashboards.style import USD, About, Line, Row, lines, stat
+from tollbook.dashboards.grid import Line, Row
+from tollbook.dashboards.style import USD, About, lines, stat
 from tollbook.gen import names
 from tollbook.gen.spec import Spec
 

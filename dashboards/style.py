@@ -1,8 +1,8 @@
-"""House style: panels named by what they measure, and the grid they flow into. No record and no query is named here."""
+"""House style: panels named by what they measure. No record and no query is named here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Any
@@ -14,11 +14,11 @@ from tollbook.dashboards.normalise import Json
 from tollbook.gen.placeholders import layout
 from tollbook.gen.promql import Expr
 
-GRID_WIDTH = 24
-ROW_HEIGHT = 1
-
 #: At most about this many bars: an hour each over a day, six hours over a week, a day over a month.
 BARS = 28
+
+#: As far back as panels of raw series go while the time range is relative, as "the last 90 days" is.
+RECENT = "6h"
 
 GREEN, YELLOW, ORANGE, RED, NEUTRAL = "green", "yellow", "orange", "red", "text"
 BY_NAME = "palette-classic-by-name"  # one thing has one colour in every panel
@@ -38,6 +38,21 @@ COUNT = Unit("locale", 0)
 COUNT_ON_AXIS = Unit("short", 1)
 SHARE = Unit("percentunit", 1)
 SECONDS = Unit("s", 0)
+LATENCY = Unit("s", 3)
+PER_SECOND = Unit("reqps", 2)
+#: In milliseconds since 1970.
+MOMENT = Unit("dateTimeAsIso", 0)
+
+
+@dataclass(frozen=True)
+class Link:
+    """In the corner of a panel; `to` is an address, or the title of another panel of the dashboard."""
+
+    title: str
+    to: str
+
+    def to_json_data(self) -> Json:
+        return grafana.link(self.title, self.to)
 
 
 @dataclass(frozen=True)
@@ -46,8 +61,9 @@ class About:
 
     shows: str
     reads: Sequence[str]
-    """Records."""
+    """Records, or metrics of the gateways and of Prometheus."""
     if_wrong: str
+    links: Sequence[Link] = ()
 
     def __str__(self) -> str:
         records = ", ".join(f"`{record}`" for record in self.reads)
@@ -86,18 +102,28 @@ class Column:
 # ---- Panels ------------------------------------------------------------------------------------------------
 
 
-def stat(title: str, about: About, expr: Expr, unit: Unit, steps: Steps = PLAIN) -> Any:
-    """One number, asked for the end of the time range. From a graph's last point it would be up to hours old."""
+def stat(
+    title: str,
+    about: About,
+    expr: Expr,
+    unit: Unit,
+    steps: Steps = PLAIN,
+    legend: str = "",
+    absent: str = "no data",
+) -> Any:
+    """One number, asked for the end of the time range. From a graph's last point it would be up to hours old. With a
+    legend each number bears its name."""
     return grafana.Stat(
         **_named(title, about),
-        targets=_queries([("", expr)], instant=True),
+        targets=_queries([(legend, expr)], instant=True),
+        textMode="value_and_name" if legend else "auto",
         thresholds=steps.to_json_data(),
         color={"mode": "thresholds"},
         colorMode="value",
         graphMode="none",
         format=unit.id,
         decimals=unit.decimals,
-        noValue="no data",
+        noValue=absent,
         reduceCalc="lastNotNull",
     )
 
@@ -143,12 +169,18 @@ def bars(title: str, about: About, expr: Expr, legend: str, unit: Unit, narrowes
 
 
 def lines(
-    title: str, about: About, exprs: Mapping[str, Expr], unit: Unit, narrowest: str, limit: float | None = None
+    title: str,
+    about: About,
+    exprs: Mapping[str, Expr],
+    unit: Unit,
+    narrowest: str,
+    limit: float | None = None,
+    lowest: int | None = 0,
 ) -> Any:
-    """Levels over time, each under its legend; `limit` draws a dashed line."""
+    """Levels over time, each under its legend; `limit` draws a dashed line, and without `lowest` some are negative."""
     return grafana.TimeSeries(
         **_named(title, about),
-        **_graph(unit, legend_calcs=["lastNotNull", "max"]),
+        **_graph(unit, legend_calcs=["lastNotNull", "max"]) | {"valueMin": lowest},
         targets=_queries(exprs.items()),
         fillOpacity=10,
         lineWidth=2,
@@ -158,6 +190,11 @@ def lines(
         thresholdsStyleMode="off" if limit is None else "dashed",
         interval=narrowest,
     )
+
+
+def recent_lines(title: str, about: About, exprs: Mapping[str, Expr], unit: Unit, narrowest: str) -> Any:
+    """Of raw series, which are too many to read for long: of a relative time range only the last hours."""
+    return attr.evolve(lines(title, about, exprs, unit, narrowest), timeFrom=RECENT)
 
 
 def table(title: str, about: About, exprs: Sequence[Expr], columns: Sequence[Column], sort: str) -> Any:
@@ -189,7 +226,13 @@ def text(title: str, shows: str, content: str) -> Any:
 
 def _named(title: str, about: About) -> Json:
     # Left to itself, grafanalib asks for 100 points whatever the width of the panel.
-    return {"title": title, "description": str(about), "dataSource": grafana.DATASOURCE, "maxDataPoints": None}
+    return {
+        "title": title,
+        "description": str(about),
+        "dataSource": grafana.DATASOURCE,
+        "links": list(about.links),
+        "maxDataPoints": None,
+    }
 
 
 def _numbers(unit: Unit, color: str, maximum: int | None = None) -> Json:
@@ -230,53 +273,3 @@ def _override(name: str, **properties: Any) -> Json:
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": key, "value": value} for key, value in properties.items()],
     }
-
-
-# ---- Grid ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Line:
-    """Panels side by side, of one height, sharing the whole width: evenly, unless `widths` says how."""
-
-    height: int
-    panels: Sequence[Any]
-    widths: Sequence[int] = ()
-
-    def columns(self) -> Sequence[int]:
-        widths = self.widths or [GRID_WIDTH // len(self.panels)] * len(self.panels)
-        if sum(widths) != GRID_WIDTH or len(widths) != len(self.panels):
-            raise ValueError(f"{len(self.panels)} panels of the widths {list(widths)} do not fill {GRID_WIDTH} columns")
-        return widths
-
-
-@dataclass(frozen=True)
-class Row:
-    title: str
-    lines: Sequence[Line]
-
-
-def in_lines(height: int, panels: Sequence[Any], widest: int) -> list[Line]:
-    """As few lines as hold them with at most `widest` in each, filled as evenly as can be, the fuller ones first."""
-    count = -(-len(panels) // widest)
-    sizes = [len(panels) // count + (position < len(panels) % count) for position in range(count)]
-    rest = iter(panels)
-    return [Line(height, [next(rest) for _ in range(size)]) for size in sizes]
-
-
-def flow(rows: Iterable[Row]) -> Iterator[Any]:
-    """Panels in reading order, each with its place in the grid."""
-    y = 0
-    for row in rows:
-        yield grafana.Row(title=row.title, gridPos=_place(0, y, GRID_WIDTH, ROW_HEIGHT))
-        y += ROW_HEIGHT
-        for line in row.lines:
-            x = 0
-            for panel, width in zip(line.panels, line.columns(), strict=True):
-                yield attr.evolve(panel, gridPos=_place(x, y, width, line.height))
-                x += width
-            y += line.height
-
-
-def _place(x: int, y: int, width: int, height: int) -> Json:
-    return {"h": height, "w": width, "x": x, "y": y}

@@ -1,11 +1,13 @@
-"""The third row: tokens, which are what the gateways count and what the dollars are made of."""
+"""The row of tokens, which are what the gateways count and what the dollars are made of."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tollbook.dashboards import queries
-from tollbook.dashboards.style import COUNT, COUNT_ON_AXIS, SHARE, About, Line, Row, bars, lines, stat
+from tollbook.dashboards import queries_tokens as queries
+from tollbook.dashboards.grid import Line, Row
+from tollbook.dashboards.queries import bar_width_floor
+from tollbook.dashboards.style import COUNT, COUNT_ON_AXIS, SHARE, About, bars, lines, stat
 from tollbook.gen import names
 from tollbook.gen.spec import Spec
 
@@ -29,7 +31,7 @@ def row(spec: Spec) -> Row:
         [
             Line(5, [recent_input(spec), recent_output(spec), selected_range(spec), cache_share(spec)]),
             Line(8, [per_minute(spec), cache_share_by_model(spec)]),
-            Line(9, [by_type(spec), by_model(spec)]),
+            Line(9, [by_type(spec), by_model(spec), by_gateway(spec)]),
         ],
     )
 
@@ -62,14 +64,14 @@ def per_minute(spec: Spec) -> Any:
     records = {"input": names.INPUT_TOKENS_BY_GATEWAY, "output": names.OUTPUT_TOKENS_BY_GATEWAY}
     about = About("Tokens a minute, averaged over five.", list(records.values()), CHECK_RECENT)
     exprs = {legend: queries.tokens_per_minute(spec, record) for legend, record in records.items()}
-    return lines("Tokens per minute", about, exprs, COUNT_ON_AXIS, queries.bar_width_floor(spec.prometheus.step))
+    return lines("Tokens per minute", about, exprs, COUNT_ON_AXIS, bar_width_floor(spec.prometheus.step))
 
 
 def cache_share_by_model(spec: Spec) -> Any:
     shows = "By model, how much of what was sent to it could be read from its cache; a point is a span of time."
     about = About(shows, [names.tokens(spec.prometheus.step)], CHECK_CACHE)
     exprs = {f"{{{{{names.MODEL}}}}}": queries.cache_share_per_bar_by(spec, names.MODEL)}
-    return lines("Input read from cache by model", about, exprs, SHARE, queries.bar_width_floor(spec.prometheus.step))
+    return lines("Input read from cache by model", about, exprs, SHARE, bar_width_floor(spec.prometheus.step))
 
 
 def by_type(spec: Spec) -> Any:
@@ -80,9 +82,13 @@ def by_model(spec: Spec) -> Any:
     return _per_bar(spec, "Tokens by model", names.MODEL, "Unpriced models appear under the metrics' name for them.")
 
 
+def by_gateway(spec: Spec) -> Any:
+    return _per_bar(spec, "Tokens by gateway", names.GATEWAY, "A gateway without a bar was idle, or not scraped.")
+
+
 def _per_bar(spec: Spec, title: str, label: str, remark: str) -> Any:
     shows = f"Tokens per span of time; the width of a bar follows the time range. {remark}"
     about = About(shows, [names.tokens(spec.prometheus.step)], CHECK_TOKENS)
     expr = queries.tokens_per_bar_by(spec, label)
-    narrowest = queries.bar_width_floor(spec.prometheus.step)
+    narrowest = bar_width_floor(spec.prometheus.step)
     return bars(title, about, expr, f"{{{{{label}}}}}", COUNT_ON_AXIS, narrowest)

@@ -1,30 +1,33 @@
-"""The last row: what the figures do not cover, which prices they use, how old they are, and how wrong they can be.
+"""The last row: what the figures do not cover, which prices they use, what they agree with, and how wrong they can be.
 
-Its two warning lights, unpriced tokens and missing gateways, stand in the first row, beside the figures they spoil.
+Its warning lights, unpriced tokens, missing gateways and old figures, stand in the first row, beside what they spoil.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from tollbook.dashboards import queries
+from tollbook.dashboards import method
+from tollbook.dashboards import queries_trust as queries
+from tollbook.dashboards.grid import Line, Row
+from tollbook.dashboards.queries import bar_width_floor
 from tollbook.dashboards.style import (
     COUNT,
     GREEN,
     ORANGE,
     RED,
     SECONDS,
+    SHARE,
+    USD,
     USD_ROUND,
     About,
     Column,
-    Line,
-    Row,
     Steps,
+    lines,
     stat,
     table,
-    text,
 )
+from tollbook.dashboards.wording import panel, runbook
 from tollbook.gen import names
 from tollbook.gen.gateways import REPORTS_USD_SINCE
 from tollbook.gen.spec import Spec
@@ -35,16 +38,28 @@ CHECK_UNPRICED = (
 )
 
 
+#: From this share on the dollars are no longer usable, and an alert says so.
+UNPRICED_TOO_MUCH = 0.05
+#: The least that is worth a look.
+UNPRICED_SOME = 0.0001
+
+
 def row(spec: Spec) -> Row:
-    compared = [panel for panel in (long_contexts(spec), against_gateways(spec)) if panel]
+    compared = [panel for panel in (against_gateways(spec), hourly_difference(spec), long_contexts(spec)) if panel]
     return Row(
         "How far to trust these figures",
         [
-            Line(9, [unpriced_by_name(spec), prices(), age(spec)], widths=(10, 10, 4)),
-            *([Line(8, compared)] if compared else []),
-            Line(9, [method(spec)]),
+            Line(9, [unpriced_by_name(spec), prices()]),
+            *([Line(9, compared)] if compared else []),
+            Line(
+                8, [pods_up(spec), pods_down(spec), rule_failures(spec), rule_runs_missed(spec)], widths=(12, 4, 4, 4)
+            ),
+            Line(11, [method.in_words(spec)]),
         ],
     )
+
+
+# ---- Lights of the first row -----------------------------------------------------------------------------------
 
 
 def gateways_watched(spec: Spec) -> Any:
@@ -54,6 +69,7 @@ def gateways_watched(spec: Spec) -> Any:
         "what it spends is not in any figure here.",
         [names.gateway_cost(spec.prometheus.step)],
         "check that the gateway runs, that its monitor exists, and that Prometheus selects the monitor's labels.",
+        [runbook(spec, "targets"), panel("Pods scraped")],
     )
     expr = queries.gateways_watched(spec)
     return stat(f"Gateways watched, of {expected}", about, expr, COUNT, Steps(RED, {expected: GREEN}))
@@ -65,20 +81,27 @@ def age(spec: Spec) -> Any:
         f"How long ago the ledger was last written. It is written every {step}, so the age swings between zero and "
         f"{step}; orange means that a turn was missed.",
         [names.gateway_cost(step)],
-        "no data means over five minutes: see the alerts on rule evaluation of Prometheus itself.",
+        "no data means over five minutes: look at *Rule failures*, and whether Prometheus itself runs.",
+        [runbook(spec, "evaluation"), panel("Rule failures")],
     )
     steps = Steps(GREEN, {2 * step.seconds: ORANGE})
     return stat("Age of the newest figure", about, queries.seconds_since_last_record(spec), SECONDS, steps)
 
 
-def unpriced(spec: Spec) -> Any:
+def unpriced_share(spec: Spec) -> Any:
     about = About(
-        "Tokens within the time range whose model has no price. They cost nothing here, so every figure of dollars is "
-        "too low while this is not zero.",
-        [names.unpriced_tokens(spec.prometheus.step)],
+        "How many of all tokens within the time range have no price. They cost nothing here, so every figure of "
+        "dollars is too low while this is not zero. Orange from 0.01 % on, red from 5 %. The filters on model and on "
+        "who spent do not narrow it.",
+        [names.unpriced_tokens(spec.prometheus.step), names.tokens(spec.prometheus.step)],
         CHECK_UNPRICED,
+        [panel("Unpriced tokens by name"), runbook(spec, "unpriced")],
     )
-    return stat("Unpriced tokens", about, queries.unpriced_in_range(spec), COUNT, Steps(GREEN, {1: RED}))
+    steps = Steps(GREEN, {UNPRICED_SOME: ORANGE, UNPRICED_TOO_MUCH: RED})
+    return stat("Unpriced share", about, queries.unpriced_share_in_range(spec), SHARE, steps)
+
+
+# ---- Prices ----------------------------------------------------------------------------------------------------
 
 
 def unpriced_by_name(spec: Spec) -> Any:
@@ -87,6 +110,7 @@ def unpriced_by_name(spec: Spec) -> Any:
         "Empty is good.",
         [names.unpriced_tokens(spec.prometheus.step)],
         CHECK_UNPRICED,
+        [runbook(spec, "unpriced")],
     )
     columns = (
         Column(names.GATEWAY, "Gateway"),
@@ -96,6 +120,27 @@ def unpriced_by_name(spec: Spec) -> Any:
         Column("Value", "Tokens", COUNT),
     )
     return table("Unpriced tokens by name", about, [queries.unpriced_in_range_by_name(spec)], columns, sort="Tokens")
+
+
+def prices() -> Any:
+    about = About(
+        "Dollars per 1,000,000 tokens that the next step will be priced at.",
+        [names.PRICE],
+        "change `prices` in the spec: append an entry with the date from which it holds, and generate again.",
+    )
+    exprs = [queries.prices(token_type) for token_type in names.TOKEN_TYPES]
+    columns = (
+        Column(names.PROVIDER, "Provider"),
+        Column(names.MODEL, "Model"),
+        Column("Value #A", "Input", USD_ROUND),
+        Column("Value #B", "Output", USD_ROUND),
+        Column("Value #C", "Cache read", USD_ROUND),
+        Column("Value #D", "Cache write", USD_ROUND),
+    )
+    return table("Prices in use", about, exprs, columns, sort="Output")
+
+
+# ---- What there is to compare with ------------------------------------------------------------------------------
 
 
 def long_contexts(spec: Spec) -> Any:
@@ -127,7 +172,7 @@ def long_contexts(spec: Spec) -> Any:
 
 def against_gateways(spec: Spec) -> Any:
     """None where no gateway counts dollars itself."""
-    if not any(gateway.version >= REPORTS_USD_SINCE for gateway in spec.gateways):
+    if not reported(spec):
         return None
     step = spec.prometheus.step
     about = About(
@@ -135,6 +180,7 @@ def against_gateways(spec: Spec) -> Any:
         "gateway's, and the difference. Empty means that no gateway has a catalog.",
         [names.cost(step), names.reported_usd(step)],
         "compare the model's prices in the spec with those in the gateway's catalog.",
+        [runbook(spec, "reconciliation")],
     )
     exprs = (queries.counted_where_reported(spec), queries.reported_in_range(spec), queries.not_as_reported(spec))
     columns = (
@@ -148,67 +194,70 @@ def against_gateways(spec: Spec) -> Any:
     return table("Compared with the gateways' own dollars", about, exprs, columns, sort="Ours")
 
 
-def prices() -> Any:
+def hourly_difference(spec: Spec) -> Any:
+    """None where no gateway counts dollars itself."""
+    if not reported(spec):
+        return None
     about = About(
-        "Dollars per 1,000,000 tokens that the next step will be priced at.",
-        [names.PRICE],
-        "change `prices` in the spec: append an entry with the date from which it holds, and generate again.",
+        "Our dollars of the hour before each point less the gateway's own, by gateway and model. At zero they agree; "
+        "below it we count less.",
+        [names.RECONCILIATION],
+        "a step up or down is a price that changed on one side only. Empty means that no gateway has a catalog.",
+        [runbook(spec, "reconciliation")],
     )
-    exprs = [queries.prices(token_type) for token_type in names.TOKEN_TYPES]
-    columns = (
-        Column(names.PROVIDER, "Provider"),
-        Column(names.MODEL, "Model"),
-        Column("Value #A", "Input", USD_ROUND),
-        Column("Value #B", "Output", USD_ROUND),
-        Column("Value #C", "Cache read", USD_ROUND),
-        Column("Value #D", "Cache write", USD_ROUND),
+    exprs = {f"{{{{{names.GATEWAY}}}}} {{{{{names.MODEL}}}}}": queries.hourly_difference(spec)}
+    narrowest = bar_width_floor(spec.prometheus.step)
+    return lines("Difference hour by hour", about, exprs, USD, narrowest, lowest=None)
+
+
+def reported(spec: Spec) -> bool:
+    return any(gateway.version >= REPORTS_USD_SINCE for gateway in spec.gateways)
+
+
+# ---- Scrapes and rules -----------------------------------------------------------------------------------------
+
+
+def pods_up(spec: Spec) -> Any:
+    about = About(
+        "How many pods Prometheus scrapes, by the job of each monitor that is counted here.",
+        [names.UP],
+        "a line that ends is a gateway whose spend is not seen from there on: see the runbook.",
+        [runbook(spec, "targets")],
     )
-    return table("Prices in use", about, exprs, columns, sort="Output")
+    exprs = {f"{{{{{names.JOB}}}}}": queries.pods_up_by_job(spec)}
+    return lines("Pods scraped", about, exprs, COUNT, bar_width_floor(spec.prometheus.step))
 
 
-def method(spec: Spec) -> Any:
-    return text(
-        "How these figures are made",
-        "The method, its limits, and what to compare with.",
-        "\n\n".join((_made(spec), _wrong(spec))),
+def pods_down(spec: Spec) -> Any:
+    about = About(
+        "Pods of the gateways that Prometheus knows of and cannot scrape. What they count is seen when they answer "
+        f"again, if that is within {spec.prometheus.gap}.",
+        [names.UP],
+        "see Prometheus' page Status > Targets for the reason.",
+        [runbook(spec, "targets")],
     )
+    return stat("Pods not answering", about, queries.pods_down(spec), COUNT, Steps(GREEN, {1: ORANGE}))
 
 
-def _made(spec: Spec) -> str:
-    settings = spec.prometheus
-    return f"""\
-### How a dollar gets here
-- Every {settings.step}, the rules compare each token counter of each gateway pod with the {settings.step} before, and \
-write down what was added. Sums of these records give every figure, so restarts, new pods and short outages of \
-Prometheus neither lose nor repeat what was counted.
-- Each record is priced once, at the price of that moment. A later price never changes it.
-- Each token is in one type only: cached input is not in `input` as well.
-- Days, weeks and months begin in the time zone {settings.timezone}; weeks on Monday."""
-
-
-def _wrong(spec: Spec) -> str:
-    listed = "\n".join(f"- {point}" for point in _limits(spec))
-    return f"### How wrong it can be\n{listed}\n\nThe invoice is the truth: compare with it once a month."
-
-
-def _limits(spec: Spec) -> Iterator[str]:
-    settings = spec.prometheus
-    yield f"Late: a figure is complete about {settings.step + settings.settle} after the tokens were used."
-    yield (
-        "Never seen: what a pod counts between its last scrape and its end, at most the traffic of "
-        f"{settings.scrape_interval}; and everything in an outage of Prometheus longer than {settings.gap}."
+def rule_failures(spec: Spec) -> Any:
+    about = About(
+        "Evaluations of these rules that failed within the time range. What they should have recorded is in no figure.",
+        [names.RULE_FAILURES],
+        "the error stands on Prometheus' page Status > Rules. *not watched* means that Prometheus is not among its "
+        "own targets.",
+        [runbook(spec, "evaluation")],
     )
-    yield (
-        "Of all that any scrape saw, simulated fleets with deploys, scaling, crashes and outages lost at most 0.3 "
-        "percent of all tokens in total, and never showed more than the truth."
+    expr = queries.rule_failures_in_range(spec)
+    return stat("Rule failures", about, expr, COUNT, Steps(GREEN, {1: RED}), absent="not watched")
+
+
+def rule_runs_missed(spec: Spec) -> Any:
+    about = About(
+        "Evaluations of these rules that were left out within the time range, because those before took too long. "
+        "What they should have recorded is in no figure.",
+        [names.RULE_GROUPS_MISSED],
+        "give Prometheus more processor time, or raise `prometheus.step` in the spec.",
+        [runbook(spec, "evaluation")],
     )
-    tiered = [model.name for model in spec.models if model.prices[-1].tiers]
-    silent = [gateway.id for gateway in spec.gateways if gateway.version < REPORTS_USD_SINCE]
-    if tiered and silent:
-        yield (
-            f"Too low for long contexts at {len(silent)} of {len(spec.gateways)} gateways, which do not count dollars "
-            f"themselves: {len(tiered)} of {len(spec.models)} models cost more per token in long requests (such as "
-            f"{tiered[0]}), and sums of tokens do not tell how long a request was. *Long contexts* has the bounds."
-        )
-    yield "Not known: discounts, batch and priority tiers, taxes, and anything that is not billed by the token."
-    yield f"Prometheus keeps {settings.retention}: a longer time range shows less than was spent."
+    expr = queries.rule_runs_missed_in_range(spec)
+    return stat("Rule runs missed", about, expr, COUNT, Steps(GREEN, {1: ORANGE}), absent="not watched")

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.errors import Place, Problem, in_order
-from tollbook.gen.placeholders import INTERVAL, RANGE, fill_in, variables_in
+from tollbook.gen.placeholders import GROUP_VARIABLE, INTERVAL, RANGE, RATE_INTERVAL, fill_in, variables_in
 from tollbook.gen.promql_reading import metrics_of, problem_in
 from tollbook.gen.reading import packaged_schema
 from tollbook.gen.wording import did_you_mean, quoted
@@ -27,12 +27,22 @@ Json = Mapping[str, Any]
 GRID_WIDTH = 24
 
 #: What Grafana fills in by itself, with values under which an expression can be parsed.
-BUILT_IN = {str(RANGE).removeprefix("$"): "1d", str(INTERVAL).removeprefix("$"): "1h"}
+BUILT_IN = {
+    str(RANGE).removeprefix("$"): "1d",
+    str(INTERVAL).removeprefix("$"): "1h",
+    str(RATE_INTERVAL).removeprefix("$"): "5m",
+}
 
 #: The only window whose bars meet without gap or overlap, as dashboards/queries.py explains.
 BAR_WINDOW = f"[{INTERVAL}] offset -{INTERVAL}"
 
+#: Series as they are scraped, of every pod: what only short ranges may read.
+RAW = names.SCRAPED - {names.UP, names.BUILD_INFO, names.RULE_FAILURES, names.RULE_GROUPS_MISSED}
+BUCKETS = "_bucket"
+
 _WINDOW = re.compile(r"\[[^\]\"]+\](?: offset \S+)?")
+_RATE = re.compile(r"""\brate\(\s*[\w:]+(?:\{(?:"(?:[^"\\]|\\.)*"|[^"}])*\})?(\[[^\]]*\])""")
+_PANEL_LINK = re.compile(r"\?viewPanel=([0-9]+)&.*")
 _LABEL_VALUES = re.compile(r"label_values\((.+), \w+\)")
 
 
@@ -94,13 +104,18 @@ def _other_problems(dashboard: Json, known_metrics: Collection[str]) -> Iterator
         where = f"panel {quoted(panel['title'])}"
         yield from _repeated(f"{where}: query", (target["refId"] for target in panel.get("targets", ())))
         yield from _interval_problems(where, panel)
+        yield from _link_problems(where, panel, {other["id"] for other in panels})
         for target in panel.get("targets", ()):
             yield from _window_problems(where, panel, target)
             yield from _query_problems(where, target["expr"], declared, known_metrics)
+            yield from _reading_problems(where, panel, target)
     for variable in variables:
         match = _LABEL_VALUES.fullmatch(variable.get("definition", ""))
         if match:
             yield from _query_problems(f"variable {quoted(variable['name'])}", match[1], declared, known_metrics)
+    for annotation in dashboard["annotations"]["list"]:
+        where = f"annotation {quoted(annotation['name'])}"
+        yield from _query_problems(where, annotation["expr"], declared, known_metrics)
 
 
 def _repeated(what: str, values: Iterable[Any]) -> Iterator[Problem]:
@@ -149,11 +164,29 @@ def _window_problems(where: str, panel: Json, target: Json) -> Iterator[Problem]
             yield _problem(where, f"bars over {window} do not add up; {BAR_WINDOW} does")
 
 
+def _link_problems(where: str, panel: Json, numbers: Collection[int]) -> Iterator[Problem]:
+    for link in panel.get("links", ()):
+        match = _PANEL_LINK.fullmatch(link["url"])
+        if match and int(match[1]) not in numbers:
+            yield _problem(where, f"its link {quoted(link['title'])} leads to panel {match[1]}, which is not there")
+
+
+def _reading_problems(where: str, panel: Json, target: Json) -> Iterator[Problem]:
+    """What would be slow over 90 days, or skip scrapes between two points of a graph."""
+    for window in sorted(set(_RATE.findall(target["expr"])) - {f"[{RATE_INTERVAL}]"}):
+        yield _problem(where, f"a rate over {window} misses what lies between points; [{RATE_INTERVAL}] does not")
+    raw = sorted(metric for metric in RAW if re.search(rf"\b{metric}\b", target["expr"]))
+    if target["range"] and raw and "timeFrom" not in panel:
+        yield _problem(where, f"reads {raw[0]} as it is scraped, however long the time range: it needs timeFrom")
+    if target["instant"] and any(metric.endswith(BUCKETS) for metric in raw):
+        yield _problem(where, "reads the buckets of a histogram over the whole time range")
+
+
 def _query_problems(where: str, expr: str, declared: set[str], known_metrics: Collection[str]) -> Iterator[Problem]:
     for variable in sorted(variables_in(expr) - declared - BUILT_IN.keys()):
         hint = did_you_mean(variable, declared)
         yield _problem(where, f"reads ${variable}, which no variable of the dashboard sets", hint)
-    query = fill_in(expr, BUILT_IN | dict.fromkeys(declared, ".*"))
+    query = fill_in(expr, BUILT_IN | dict.fromkeys(declared, ".*") | {GROUP_VARIABLE: names.GATEWAY})
     fault = problem_in(query)
     if fault:
         yield _problem(where, f"not PromQL: {fault}")

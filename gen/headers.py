@@ -10,6 +10,14 @@ from tollbook.gen.reading import packaged_text
 #: File -> what it is and how it is used.
 USES = {
     names.MONITORING_FILE: ("Monitors and rules for Kubernetes", "kubectl apply -f out/monitoring.yaml"),
+    names.DASHBOARD_CONFIGMAP_FILE: (
+        "The dashboard for the sidecar of Grafana's Helm chart",
+        "kubectl apply --server-side -f out/grafana-dashboard-configmap.yaml",
+    ),
+    names.DASHBOARD_OPERATOR_FILE: (
+        "The dashboard for Grafana's operator",
+        "kubectl apply --server-side -f out/grafana-dashboard-operator.yaml",
+    ),
     names.RULES_FILE: (
         "The rules of monitoring.yaml as a plain Prometheus rule file",
         "promtool check rules out/rules.yaml",

@@ -40,7 +40,7 @@ def _pod_monitor(spec: Spec, gateway: Gateway) -> Manifest:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
-        "metadata": _metadata(spec, gateway.slug),
+        "metadata": metadata(spec, gateway.slug),
         "spec": {
             "namespaceSelector": {"matchNames": [gateway.namespace]},
             "selector": {"matchLabels": {names.GATEWAY_NAME_POD_LABEL: gateway.name}},
@@ -54,7 +54,7 @@ def _service_monitor(spec: Spec, gateway: Gateway) -> Manifest:
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "ServiceMonitor",
-        "metadata": _metadata(spec, gateway.slug),
+        "metadata": metadata(spec, gateway.slug),
         "spec": {
             "namespaceSelector": {"matchNames": [gateway.namespace]},
             "selector": {"matchLabels": _metrics_service_labels(gateway)},
@@ -67,12 +67,12 @@ def _service_monitor(spec: Spec, gateway: Gateway) -> Manifest:
 def _metrics_service(spec: Spec, gateway: Gateway) -> Manifest:
     """agentgateway's own Service lists its listeners only, so a ServiceMonitor needs one that shows the metrics port.
     Headless, because every pod is scraped by itself."""
-    metadata = _metadata(spec, metrics_service_name(gateway), gateway.namespace)
-    metadata["labels"] = {**metadata["labels"], **_metrics_service_labels(gateway)}
+    described = metadata(spec, metrics_service_name(gateway), gateway.namespace)
+    described["labels"] = {**described["labels"], **_metrics_service_labels(gateway)}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata,
+        "metadata": described,
         "spec": {
             "clusterIP": "None",
             "selector": {names.GATEWAY_NAME_POD_LABEL: gateway.name},
@@ -98,7 +98,7 @@ def _endpoint(spec: Spec) -> dict[str, str]:
     }
 
 
-def _metadata(spec: Spec, name: str, namespace: str | None = None) -> dict[str, Any]:
+def metadata(spec: Spec, name: str, namespace: str | None = None) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "tollbook", **spec.labels}
     return {"name": name, "namespace": namespace or spec.namespace, "labels": labels}
 
@@ -136,6 +136,6 @@ def _prometheus_rule(spec: Spec, name: str, groups: list[dict[str, Any]]) -> Man
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": _metadata(spec, name),
+        "metadata": metadata(spec, name),
         "spec": {"groups": groups},
     }

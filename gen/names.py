@@ -16,6 +16,13 @@ REPORTED_USD = "agentgateway_gen_ai_client_cost_usd_total"
 #: Look-ups in the gateway's own price catalog, since 1.3: one a request, whatever became of its usage.
 CATALOG_LOOKUPS = "agentgateway_cost_catalog_lookups_total"
 LLM_REQUESTS = "agentgateway_gen_ai_server_request_duration_count"
+#: In seconds, like the two after it, although their names do not say so.
+LLM_DURATION_BUCKETS = "agentgateway_gen_ai_server_request_duration_bucket"
+#: Of streamed answers only.
+FIRST_TOKEN_BUCKETS = "agentgateway_gen_ai_server_time_to_first_token_bucket"
+PER_OUTPUT_TOKEN_BUCKETS = "agentgateway_gen_ai_server_time_per_output_token_bucket"
+#: Everything that a gateway answers, LLM traffic or not.
+REQUESTS = "agentgateway_requests_total"
 BUILD_INFO = "agentgateway_build_info"
 UP = "up"
 
@@ -27,6 +34,7 @@ RULE_GROUPS_MISSED = "prometheus_rule_group_iterations_missed_total"
 SCRAPED = frozenset(
     {
         *(TOKEN_USAGE_SUM, TOKEN_USAGE_COUNT, REPORTED_USD, CATALOG_LOOKUPS, LLM_REQUESTS, BUILD_INFO, UP),
+        *(LLM_DURATION_BUCKETS, FIRST_TOKEN_BUCKETS, PER_OUTPUT_TOKEN_BUCKETS, REQUESTS),
         *(RULE_FAILURES, RULE_GROUPS_MISSED),
     }
 )
@@ -55,6 +63,8 @@ STATUS = "status"
 SEMANTICS = "token_semantics"
 POD = "pod"
 RULE_GROUP = "rule_group"
+#: The upper bound of a histogram's bucket.
+BUCKET_BOUND = "le"
 
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -220,6 +230,9 @@ GROUP_PREFIX = "tollbook"
 # ---- Files in the output folder ------------------------------------------------------------------------
 MONITORING_FILE = "monitoring.yaml"
 DASHBOARD_FILE = "grafana-dashboard.json"
+DASHBOARD_CONFIGMAP_FILE = "grafana-dashboard-configmap.yaml"
+DASHBOARD_OPERATOR_FILE = "grafana-dashboard-operator.yaml"
+DASHBOARD_RESOURCE_FILE = "grafana-dashboard-resource.json"
 RULES_FILE = "rules.yaml"
 RULES_TEST_FILE = "rules-test.yaml"
 INHIBIT_RULES_FILE = "inhibit-rules.yaml"

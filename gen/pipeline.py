@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
 from tollbook import dashboards, rules
-from tollbook.gen import checks, dashboard_checks, names, yamlio
+from tollbook.gen import checks, dashboard_checks, dashboard_forms, form_checks, names, yamlio
 from tollbook.gen.errors import Problem
 from tollbook.gen.headers import header, header_of_tests
 from tollbook.gen.inhibition import inhibit_rules
@@ -21,9 +22,11 @@ from tollbook.gen.testgen import content, rule_tests
 def build(spec: Spec) -> dict[str, str]:
     """File name -> text, the same bytes for the same spec wherever and whenever it runs."""
     groups = rules.build(spec)
+    dashboard = dashboards.build(spec)
     return {
         names.MONITORING_FILE: header(names.MONITORING_FILE) + yamlio.dump_all(manifests(spec, groups)),
-        names.DASHBOARD_FILE: json.dumps(dashboards.build(spec), indent=2, ensure_ascii=False) + "\n",
+        names.DASHBOARD_FILE: _json(dashboard),
+        **{file: _form(file, form) for file, form in dashboard_forms.forms(spec, dashboard).items()},
         names.RULES_FILE: header(names.RULES_FILE) + yamlio.dump({"groups": rule_groups(groups)}),
         names.INHIBIT_RULES_FILE: header(names.INHIBIT_RULES_FILE)
         + yamlio.dump({"inhibit_rules": inhibit_rules(spec)}),
@@ -34,15 +37,29 @@ def build(spec: Spec) -> dict[str, str]:
     }
 
 
+def _form(file: str, form: Mapping[str, Any]) -> str:
+    return _json(form) if file.endswith(".json") else header(file) + yamlio.dump(form)
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
 def verify(outputs: Mapping[str, str]) -> list[Problem]:
     """Reads the texts back, as their users will, and judges them without any tool from outside."""
     objects = list(yaml.load_all(outputs[names.MONITORING_FILE], Loader=yaml.CSafeLoader))
     groups = yaml.load(outputs[names.RULES_FILE], Loader=yaml.CSafeLoader)["groups"]
     dashboard = json.loads(outputs[names.DASHBOARD_FILE])
+    forms = {
+        names.DASHBOARD_CONFIGMAP_FILE: yaml.load(outputs[names.DASHBOARD_CONFIGMAP_FILE], Loader=yaml.CSafeLoader),
+        names.DASHBOARD_OPERATOR_FILE: yaml.load(outputs[names.DASHBOARD_OPERATOR_FILE], Loader=yaml.CSafeLoader),
+        names.DASHBOARD_RESOURCE_FILE: json.loads(outputs[names.DASHBOARD_RESOURCE_FILE]),
+    }
     known = checks.recorded_names(groups) | names.SCRAPED
     return [
         *checks.monitoring_problems(objects),
         *checks.rule_problems(groups),
         *checks.disagreement(groups, objects),
         *dashboard_checks.problems(dashboard, known),
+        *form_checks.problems(forms, dashboard),
     ]

@@ -1,4 +1,4 @@
-"""Grafana's variables inside PromQL: the durations it fills in, the filters it fills in, and the text it then sends."""
+"""Grafana's variables inside PromQL: the durations, filters and labels it fills in, and the text it then sends."""
 
 from __future__ import annotations
 
@@ -14,18 +14,33 @@ RANGE = Placeholder("$__range")
 #: The distance between two points of a graph, which is also the width of a bar.
 INTERVAL = Placeholder("$__interval")
 
+#: A window that holds several scrapes at any zoom: what a rate is taken over.
+RATE_INTERVAL = Placeholder("$__rate_interval")
+
 #: Holds the data source that all panels read.
 DATASOURCE_VARIABLE = "datasource"
 
-_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}")
+#: Holds the label by which spend is split where the reader chooses.
+GROUP_VARIABLE = "group_by"
 
-# Lengths that no query has, so that they can be told from its own and turned back.
-_STAND_INS = {RANGE: "1009y", INTERVAL: "1013y"}
+#: That label, where a query names it.
+GROUP_LABEL = f"${GROUP_VARIABLE}"
+
+# `$1` is no variable: it is a group of a regex, which label_replace fills in.
+_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)|\$\{([A-Za-z_]\w*)\}")
+
+# Lengths and a label that no query has, so that they can be told from its own and turned back.
+_STAND_INS = {
+    str(RANGE): "1009y",
+    str(INTERVAL): "1013y",
+    str(RATE_INTERVAL): "1019y",
+    GROUP_LABEL: "label_chosen_by_the_reader",
+}
 
 
 def filter_name(label: str) -> str:
     """The dashboard's variable that filters by this label."""
-    return f"label_{label}" if label == DATASOURCE_VARIABLE else label
+    return f"label_{label}" if label in (DATASOURCE_VARIABLE, GROUP_VARIABLE) else label
 
 
 def chosen(label: str) -> Matcher:
@@ -43,11 +58,11 @@ def fill_in(text: str, values: Mapping[str, str]) -> str:
 
 
 def layout(expr: Expr) -> str:
-    """As promql.layout, which cannot parse durations that are not there yet."""
+    """As promql.layout, which cannot parse durations and labels that are not there yet."""
     text = str(expr)
     for placeholder, stand_in in _STAND_INS.items():
-        text = text.replace(str(placeholder), stand_in)
+        text = text.replace(placeholder, stand_in)
     text = promql.layout(text)
     for placeholder, stand_in in _STAND_INS.items():
-        text = text.replace(stand_in, str(placeholder))
+        text = text.replace(stand_in, placeholder)
     return text

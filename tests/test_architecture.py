@@ -37,10 +37,10 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests headers inhibition oracle spending promtest traffic testgen " + TESTGENS,
+        "rulefile manifests dashboard_forms headers inhibition oracle spending promtest traffic testgen " + TESTGENS,
         "vocabulary files",
     ),
-    "judging": ("checks dashboard_checks", "vocabulary files building"),
+    "judging": ("checks dashboard_checks form_checks", "vocabulary files building"),
     "tools": ("promtool outputs", "vocabulary files"),
     "pipeline": ("pipeline", "vocabulary files building judging rules dashboards"),
     "shell": ("cli __main__", "vocabulary files loading tools pipeline"),

@@ -30,7 +30,13 @@ TESTS = [
     "rules-test-month-after.yaml",
     "rules-test-windows.yaml",
 ]
-FILES = sorted(["monitoring.yaml", "grafana-dashboard.json", "rules.yaml", "inhibit-rules.yaml", *TESTS])
+DASHBOARDS = [
+    "grafana-dashboard-configmap.yaml",
+    "grafana-dashboard-operator.yaml",
+    "grafana-dashboard-resource.json",
+    "grafana-dashboard.json",
+]
+FILES = sorted(["monitoring.yaml", "rules.yaml", "inhibit-rules.yaml", *DASHBOARDS, *TESTS])
 COMMANDS = sorted(cli.cli.commands)
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -44,10 +50,13 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
         0,
         "out/monitoring.yaml: changed\n"
         "out/grafana-dashboard.json: changed\n"
+        "out/grafana-dashboard-configmap.yaml: changed\n"
+        "out/grafana-dashboard-operator.yaml: changed\n"
+        "out/grafana-dashboard-resource.json: changed\n"
         "out/rules.yaml: changed\n"
         "out/inhibit-rules.yaml: changed\n"
         + "".join(f"out/{name}: changed\n" for name in TESTS)
-        + "10 files, 10 changed\n",
+        + "13 files, 13 changed\n",
         "",
     )
     assert sorted(contents(folder / "out")) == FILES
@@ -55,8 +64,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n10 files, 1 changed\n"
-    assert tollbook("generate", "--promtool", content).stdout == "10 files, 0 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n13 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "13 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
 
@@ -89,7 +98,7 @@ def test_without_promtool_files_are_written_only_on_request_and_with_a_warning(f
 def test_what_the_spec_warns_of_is_said_and_does_not_stop(folder: Path, content: str) -> None:
     (folder / "tollbook.yaml").write_text(TIERED)
     ended = tollbook("generate", "--promtool", content)
-    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "10 files, 10 changed")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "13 files, 13 changed")
     warning, count = ended.stderr.splitlines()
     assert warning.startswith("tollbook.yaml:3:")
     assert ": warning: " in warning
@@ -198,9 +207,9 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-before.yaml: changed\n"
         "out/rules-test-2026-07-30-after.yaml: changed\n"
-        "12 files, 12 changed\n"
+        "15 files, 15 changed\n"
     )
-    assert tollbook("check").stdout == "out: up to date (12 files)\n"
+    assert tollbook("check").stdout == "out: up to date (15 files)\n"
     (folder / "tollbook.yaml").write_text(SPEC)
     ended = tollbook("check")
     assert ended.exit_code == 1
@@ -211,7 +220,7 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-after.yaml: removed\n"
         "out/rules-test-2026-07-30-before.yaml: removed\n"
-        "10 files, 2 changed, 2 removed\n"
+        "13 files, 2 changed, 2 removed\n"
     )
     assert sorted(contents(folder / "out")) == FILES
 
@@ -229,7 +238,7 @@ def test_a_failing_generate_removes_nothing(folder: Path, content: str, fake: Ca
 
 
 def test_check_is_content_with_what_generate_wrote(generated: dict[str, bytes]) -> None:
-    assert tollbook("check") == Ended(0, "out: up to date (10 files)\n", "")
+    assert tollbook("check") == Ended(0, "out: up to date (13 files)\n", "")
 
 
 def test_check_shows_the_difference_and_writes_nothing(folder: Path, generated: dict[str, bytes]) -> None:

@@ -77,6 +77,9 @@ def test_every_output_and_command_is_told() -> None:
     assert {codes(row[0])[0] for row in rows("file in")} == {
         names.MONITORING_FILE,
         names.DASHBOARD_FILE,
+        names.DASHBOARD_CONFIGMAP_FILE,
+        names.DASHBOARD_OPERATOR_FILE,
+        names.DASHBOARD_RESOURCE_FILE,
         names.RULES_FILE,
         names.INHIBIT_RULES_FILE,
         names.RULES_TEST_FILE,

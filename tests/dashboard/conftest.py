@@ -111,9 +111,9 @@ def panels() -> dict[str, Json]:
 @pytest.fixture(scope="session")
 def sent() -> Callable[..., str]:
     """What Grafana sends for a time range, a distance of points, and what is chosen in the filters (or all)."""
-    filters = dict.fromkeys(("cluster", "gateway", "gen_ai_system", "model", "team"), ".*")
+    filters = dict.fromkeys(("cluster", "gateway", "gen_ai_system", "model", "team"), ".*") | {"group_by": "team"}
 
     def fill(expr: str, range_: str, interval: str = "1h", **chosen: str) -> str:
-        return fill_in(expr, filters | {"__range": range_, "__interval": interval} | chosen)
+        return fill_in(expr, filters | {"__range": range_, "__interval": interval, "__rate_interval": "5m"} | chosen)
 
     return fill

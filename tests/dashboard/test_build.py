@@ -8,18 +8,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tollbook import dashboards
-from tollbook.dashboards import style
+from tollbook.dashboards import grid
 from tollbook.dashboards.queries import bar_width_floor
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.placeholders import fill_in, variables_in
 from tollbook.gen.promql_reading import metrics_of
 from tollbook.gen.spec import Spec, Threshold
+
+ROOT = Path(__file__).resolve().parents[2]
 
 Json = dict[str, Any]
 
@@ -37,7 +40,10 @@ def exprs(panel: Json) -> list[str]:
 
 
 def metrics_read(panel: Json) -> set[str]:
-    filled = (fill_in(expr, {"__range": "1d", "__interval": "1h"}) for expr in exprs(panel))
+    filled = (
+        fill_in(expr, {"__range": "1d", "__interval": "1h", "__rate_interval": "5m", "group_by": "team"})
+        for expr in exprs(panel)
+    )
     return {metric for expr in filled for metric in metrics_of(expr)}
 
 
@@ -46,9 +52,10 @@ def metrics_read(panel: Json) -> set[str]:
 
 def test_it_answers_what_was_spent_before_how_and_ends_with_how_sure_that_is(minimal: Json) -> None:
     assert rows(minimal) == [
-        "Spend so far",
+        "At a glance",
         "Spend in the selected time range",
         "Tokens",
+        "Traffic",
         "Rolling windows, all gateways",
         "How far to trust these figures",
     ]
@@ -84,19 +91,22 @@ def test_the_first_line_is_what_was_spent_in_calendar_periods(minimal: Json, tit
 
 
 def test_beside_it_stands_what_would_make_it_wrong(minimal: Json) -> None:
-    warnings = [panels(minimal)[title] for title in ("Unpriced tokens", "Gateways watched, of 1")]
+    warnings = [panels(minimal)[title] for title in ("Unpriced share", "Gateways watched, of 1")]
     assert [warning["gridPos"]["y"] for warning in warnings] == [1, 1]
     assert [warning["fieldConfig"]["defaults"]["thresholds"]["steps"] for warning in warnings] == [
-        [{"color": "green", "value": None}, {"color": "red", "value": 1}],
+        [
+            {"color": "green", "value": None},
+            {"color": "orange", "value": 0.0001},
+            {"color": "red", "value": 0.05},
+        ],
         [{"color": "red", "value": None}, {"color": "green", "value": 1}],
     ]
 
 
-def test_every_label_of_who_spends_has_its_ranking_its_bars_and_its_column(full: Json, minimal: Json) -> None:
+def test_every_label_of_who_spends_has_its_ranking_and_its_column(full: Json, minimal: Json) -> None:
     split = ["gateway", "model", "token type", "team", "agent", "cluster", "region"]
     found = [title.removeprefix("Spend by ") for title in panels(full) if title.startswith("Spend by ")]
-    over_time = [title.removeprefix("Spend over time by ") for title in panels(full) if "over time by" in title]
-    assert found == over_time == split
+    assert found == split
     columns = panels(full)["Who spent what"]["transformations"][0]["options"]["indexByName"]
     assert sorted(columns, key=columns.__getitem__) == [
         "cluster",
@@ -116,9 +126,43 @@ def test_every_label_of_who_spends_has_its_ranking_its_bars_and_its_column(full:
 
 
 def test_budgets_are_shown_where_there_are_budgets(full: Json, minimal: Json) -> None:
-    budgets = ["Budgets used", "Budgets", "Budgets over time"]
-    assert [title for title in panels(full) if title.startswith("Budgets")] == budgets
-    assert [title for title in panels(minimal) if title.startswith("Budgets")] == []
+    budgets = [
+        "Fullest budget",
+        "Forecast of the month",
+        "Budgets",
+        "Budgets used",
+        "Budgets in dollars",
+        "Budgets over time",
+        "Burn of budgets",
+    ]
+    assert [title for title in panels(full) if title in budgets] == budgets
+    assert [title for title in panels(minimal) if "udget" in title or "Forecast" in title] == []
+    assert "Last hour" in panels(minimal)
+
+
+def test_the_forecast_of_the_month_is_that_of_the_budget_over_everything(full_spec: Spec) -> None:
+    """And turns red at its limit; of several budgets over parts each bears its name."""
+    everything = full_spec.budgets[1]
+    parts = tuple(replace(everything, name=name, match={"team": name}) for name in ("one", "two"))
+    of_all = panels_of(replace(full_spec, budgets=(*parts, everything)))["Forecast of the month"]
+    of_parts = panels_of(replace(full_spec, budgets=parts))["Forecast of the month"]
+    assert exprs(of_all) == [f'sum by (budget) ({names.BUDGET_FORECAST}{{budget="everything"}})']
+    assert of_all["fieldConfig"]["defaults"]["thresholds"]["steps"][1] == {"color": "red", "value": 1234.56}
+    assert exprs(of_parts) == [f'sum by (budget) ({names.BUDGET_FORECAST}{{budget=~"one|two"}})']
+    assert of_parts["targets"][0]["legendFormat"] == "{{budget}}"
+    assert (of_all["options"]["textMode"], of_parts["options"]["textMode"]) == ("auto", "value_and_name")
+
+
+def test_budgets_that_roll_have_no_forecast_and_short_ones_no_burn(full_spec: Spec) -> None:
+    rolling = replace(full_spec.budgets[2], period=Duration.parse("3h"), burn={})
+    found = panels_of(replace(full_spec, budgets=(rolling,)))
+    columns = found["Budgets in dollars"]["transformations"][-1]["options"]["renameByName"].values()
+    assert set(columns) == {"Budget", "Limit", "Spent", "Left", "Used", "A day"}
+    assert "Burn of budgets" not in found
+
+
+def panels_of(spec: Spec) -> dict[str, Json]:
+    return panels(json.loads(json.dumps(dashboards.build(spec))))
 
 
 def budget_steps(spec: Spec) -> dict[str, list[tuple[str, Any]]]:
@@ -143,6 +187,64 @@ def test_an_alert_at_the_limit_and_one_beyond_it_keep_their_own_colour(full_spec
     alerts = (Threshold(Decimal(100), "page-somebody"), Threshold(Decimal(150), "critical"))
     spec = replace(full_spec, budgets=(replace(full_spec.budgets[0], thresholds=alerts),))
     assert budget_steps(spec) == {"platform": [("green", None), ("orange", 1), ("red", 1.5)]}
+
+
+# ---- Traffic -----------------------------------------------------------------------------------------------------
+
+
+def test_only_the_job_that_is_counted_is_read(full: Json, minimal: Json) -> None:
+    """A second monitor on the same pods would double requests; a job that is shared is read for its gateways alone."""
+    job = 'job="monitoring/team-a-gateway1"'
+    for panel in traffic(minimal):
+        assert all(job in selector for expr in exprs(panel) for selector in selectors(expr)), panel["title"]
+    shared = 'gateway=~"team-b/edge|team-b/inner"'
+    found = [selector for panel in traffic(full) for expr in exprs(panel) for selector in selectors(expr)]
+    assert {(text in selector, shared in selector) for selector in found for text in ('job="edge-metrics"',)} == {
+        (True, False),
+        (False, True),
+    }
+
+
+def traffic(dashboard: Json) -> list[Json]:
+    titles = list(panels(dashboard))
+    return [panels(dashboard)[title] for title in titles[titles.index("Traffic") + 1 : titles.index("Hourly cost") - 1]]
+
+
+def selectors(expr: str) -> list[str]:
+    """Of the gateways' own series."""
+    return re.findall(r"agentgateway_\w+\{[^}]*\}", expr)
+
+
+def test_panels_of_raw_series_look_back_six_hours_at_most_while_the_range_is_relative(full: Json) -> None:
+    assert {panel["timeFrom"] for panel in traffic(full)} == {"6h"}
+    assert [title for title, panel in panels(full).items() if "timeFrom" in panel] == [
+        panel["title"] for panel in traffic(full)
+    ]
+
+
+# ---- Links -------------------------------------------------------------------------------------------------------
+
+
+def test_lights_lead_to_the_panel_with_the_cause_and_to_the_runbook(full: Json) -> None:
+    unpriced = panels(full)["Unpriced share"]["links"]
+    number = panels(full)["Unpriced tokens by name"]["id"]
+    assert [(link["title"], link["url"], link["targetBlank"]) for link in unpriced] == [
+        ("Unpriced tokens by name", f"?viewPanel={number}&${{__url_time_range}}&${{__all_variables}}", False),
+        ("Runbook", f"{names.RUNBOOKS}/unpriced.md", True),
+    ]
+
+
+def test_every_link_to_a_runbook_leads_to_one(good: Json) -> None:
+    addresses = [link["url"] for panel in good["panels"] for link in panel.get("links", ()) if link["targetBlank"]]
+    addresses += [link["url"] for link in good["links"]]
+    assert good["links"][0]["url"] == f"{names.RUNBOOKS}/README.md"
+    assert [address for address in addresses if not (ROOT / "docs" / "runbooks" / Path(address).name).exists()] == []
+
+
+def test_runbooks_are_where_the_spec_says(minimal_spec: Spec) -> None:
+    moved = json.dumps(dashboards.build(replace(minimal_spec, runbooks="https://wiki.example.com/llm")))
+    assert names.RUNBOOKS not in moved
+    assert "https://wiki.example.com/llm/unpriced.md" in moved
 
 
 # ---- What it says --------------------------------------------------------------------------------
@@ -175,6 +277,7 @@ def test_the_method_names_the_figures_of_this_spec(full: Json) -> None:
         "at most the traffic of 15s; and everything in an outage of Prometheus longer than 2h",
         "1 of 3 models cost more per token in long requests (such as gemini-2.5-pro)",
         "Prometheus keeps 365d",
+        "The prices of 1 of 3 models were last compared with their sources on 2026-11-01.",
         "The invoice is the truth",
     ):
         assert said in content
@@ -219,15 +322,15 @@ def test_grafanalib_is_loaded_only_when_a_dashboard_is_built() -> None:
     [(1, 4, [1]), (4, 4, [4]), (5, 4, [3, 2]), (7, 4, [4, 3]), (9, 4, [3, 3, 3]), (3, 2, [2, 1])],
 )
 def test_panels_share_lines_as_evenly_as_can_be(count: int, widest: int, sizes: list[int]) -> None:
-    lines = style.in_lines(8, list(range(count)), widest)
+    lines = grid.in_lines(8, list(range(count)), widest)
     assert [len(line.panels) for line in lines] == sizes
     assert [panel for line in lines for panel in line.panels] == list(range(count))
 
 
-@pytest.mark.parametrize(("panels_in_line", "widths"), [(5, ()), (2, (12, 11)), (2, (24,))])
+@pytest.mark.parametrize(("panels_in_line", "widths"), [(3, (8, 8, 9)), (2, (12, 11)), (2, (24,))])
 def test_a_line_that_does_not_fill_its_width_is_refused(panels_in_line: int, widths: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=f"^{panels_in_line} panels of the widths .* do not fill 24 columns$"):
-        style.Line(8, [None] * panels_in_line, widths).columns()
+        grid.Line(8, [None] * panels_in_line, widths).columns()
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,8 @@ SHAPE: dict[str, tuple[Break, str]] = {
         "panel 'Today' fieldConfig/defaults/thresholds/steps/0/value: '\"null\"'" + UNEXPECTED,
     ),
     "second threshold without a value": (
-        lambda d: defaults(d, "Unpriced tokens")["thresholds"]["steps"][1].update(value=None),
-        "panel 'Unpriced tokens' fieldConfig/defaults/thresholds/steps/1/value: 'null'" + UNEXPECTED,
+        lambda d: defaults(d, "Unpriced share")["thresholds"]["steps"][1].update(value=None),
+        "panel 'Unpriced share' fieldConfig/defaults/thresholds/steps/1/value: 'null'" + UNEXPECTED,
     ),
     "thresholds that are a text": (
         lambda d: defaults(d, "Today")["thresholds"].update(steps=""),
@@ -167,6 +167,18 @@ SHAPE: dict[str, tuple[Break, str]] = {
         lambda d: variable(d, "gateway").update(allValue=".+"),
         "variable 'gateway' allValue: '\".+\"'" + UNEXPECTED,
     ),
+    "label to group by that is none": (
+        lambda d: variable(d, "group_by")["options"][0].update(value="team name"),
+        "variable 'group_by' options/0/value: '\"team name\"'" + UNEXPECTED,
+    ),
+    "hard-coded data source of an annotation": (
+        lambda d: d["annotations"]["list"][0]["datasource"].update(uid="prometheus"),
+        "dashboard annotations/list/0/datasource/uid: '\"prometheus\"'" + UNEXPECTED,
+    ),
+    "link to nowhere": (
+        lambda d: panel(d, "Unpriced share")["links"][0].update(url="Unpriced tokens by name"),
+        "panel 'Unpriced share' links/0/url: '\"Unpriced tokens by name\"'" + UNEXPECTED,
+    ),
     "misspelt transformation": (
         lambda d: panel(d, "Who spent what")["transformations"][0].update(id="organise"),
         "panel 'Who spent what' transformations/0/id: '\"organise\"'" + UNEXPECTED,
@@ -181,7 +193,8 @@ SHAPE: dict[str, tuple[Break, str]] = {
     ),
 }
 
-BARS = "Spend over time by gateway"
+BARS = "Spend over time by $group_by"
+TIME_FROM = "it needs timeFrom"
 MEANT_TOKENS = " (did you mean 'agentgateway:tokens:increase2m'?)"
 
 BEYOND_SHAPE: dict[str, tuple[Break, str]] = {
@@ -198,8 +211,8 @@ BEYOND_SHAPE: dict[str, tuple[Break, str]] = {
         "dashboard: variable 'gateway' is there 2 times",
     ),
     "two queries of one letter": (
-        lambda d: panel(d, "Budgets")["targets"][1].update(refId="A"),
-        "dashboard: panel 'Budgets': query 'A' is there 2 times",
+        lambda d: panel(d, "Budgets in dollars")["targets"][1].update(refId="A"),
+        "dashboard: panel 'Budgets in dollars': query 'A' is there 2 times",
     ),
     "panel over another": (
         lambda d: panel(d, "This week")["gridPos"].update(x=3),
@@ -236,6 +249,28 @@ BEYOND_SHAPE: dict[str, tuple[Break, str]] = {
     "interval of an instant": (
         lambda d: edit(query(d, "Selected time range"), "$__range", "$__interval"),
         "panel 'Selected time range': $__interval means nothing in a query for one instant",
+    ),
+    "link to a panel that is gone": (
+        lambda d: panel(d, "Unpriced share")["links"][0].update(
+            url="?viewPanel=999&${__url_time_range}&${__all_variables}"
+        ),
+        "panel 'Unpriced share': its link 'Unpriced tokens by name' leads to panel 999, which is not there",
+    ),
+    "raw series over 90 days": (
+        lambda d: panel(d, "LLM requests").pop("timeFrom"),
+        f"panel 'LLM requests': reads {names.LLM_REQUESTS} as it is scraped, however long the time range: {TIME_FROM}",
+    ),
+    "buckets over the whole range": (
+        lambda d: query(d, "Today").update(expr=f"sum(increase({names.FIRST_TOKEN_BUCKETS}[$__range]))"),
+        "panel 'Today': reads the buckets of a histogram over the whole time range",
+    ),
+    "rate over a fixed window": (
+        lambda d: edit(query(d, "LLM requests"), "[$__rate_interval]", "[5m]"),
+        "panel 'LLM requests': a rate over [5m] misses what lies between points; [$__rate_interval] does not",
+    ),
+    "annotation of what nobody records": (
+        lambda d: d["annotations"]["list"][0].update(expr="agentgateway:spend:daily"),
+        "annotation 'Price changes': reads agentgateway:spend:daily, which nothing records or scrapes",
     ),
     "variable that nobody sets": (
         lambda d: edit(query(d, "Today"), "$gateway", "$gatewy"),

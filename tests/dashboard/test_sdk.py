@@ -33,7 +33,7 @@ Path = tuple[str | int, ...]
 EXPORT_ONLY = {"__elements", "__inputs", "__requires"}
 
 #: Places where the SDK keeps plain dicts although its hint names a class.
-LEFT_AS_DICT = {"transformations"}
+LEFT_AS_DICT = {"links", "transformations"}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -79,6 +79,7 @@ def blocks(promtools: list[tuple[str, Path]], entries: list[Entry], tmp_path_fac
     lines = [f"{names.cost(step)}{braced(entry.labels)} {entry.dollars} {entry.seconds}" for entry in entries]
     lines += [f"{names.tokens(step)}{braced(entry.labels)} 1 {entry.seconds}" for entry in entries]
     lines += sliding_hours(entries)
+    lines += [*cached(step), *requested()]
     lines += [
         f'{names.gateway_cost(step)}{{gateway="edge/{gateway}",cluster="prod"}} 0 {MIDNIGHT + 60 * minute + PHASE}'
         for gateway in ("east", "west")
@@ -98,6 +99,38 @@ def sliding_hours(entries: list[Entry]) -> list[str]:
     return [f"{record} {dollars(ends, end.seconds - 3600, end.seconds)} {end.seconds}" for end in ends]
 
 
+#: Tokens that one gateway read from a cache, by the minute: a million and a quarter of them, the last before yesterday.
+READ = {30 * 60: 1_000_000, 20 * 60: 250_000, 60: 9_000_000}
+
+
+def cached(step: Duration) -> Iterator[str]:
+    """What was read from a cache, and the prices of every minute."""
+    own = Entry(0, "edge/east", "claude-3-5-haiku", names.CACHE_READ, 0).labels
+    for minute, tokens in READ.items():
+        yield f"{names.tokens(step)}{braced(own)} {tokens} {MIDNIGHT + 60 * minute + PHASE}"
+    sold_as = {names.PROVIDER: "anthropic", names.MODEL: "claude-3-5-haiku"}
+    for token_type, usd in ((names.INPUT, "0.8"), (names.CACHE_READ, "0.08")):
+        price = f"{names.PRICE}{braced(sold_as | {names.TOKEN_TYPE: token_type})}"
+        yield from (f"{price} {usd} {MIDNIGHT + 60 * minute + PHASE}" for minute in MINUTES)
+
+
+def requested() -> Iterator[str]:
+    """Six requests a minute of a model's dated name, of a job that is counted and of one that is not; and one a minute
+    whose answer did not tell its model."""
+    dated = "claude-3-5-haiku-20241022"
+    name = {names.PROVIDER: "anthropic", names.RESPONSE_MODEL: dated, names.MODEL: "claude-3-5-haiku"}
+    own = {names.GATEWAY: "edge/east", names.PROVIDER: "anthropic", names.REQUEST_MODEL: dated, "cluster": "prod"}
+    own["team"] = "platform"
+    for minute in MINUTES:
+        at = MIDNIGHT + 60 * minute + PHASE
+        yield f"{names.MODEL_NAMES}{braced({names.GATEWAY: 'edge/east', **name})} 1 {at}"
+        for job in ("monitoring/edge-east", "monitoring/agentgateway-proxy"):
+            answered = own | {names.JOB: job, names.RESPONSE_MODEL: dated}
+            yield f"{names.LLM_REQUESTS}{braced(answered)} {6 * minute} {at}"
+            nameless = own | {names.JOB: job, names.RESPONSE_MODEL: names.UNKNOWN}
+            yield f"{names.LLM_REQUESTS}{braced(nameless)} {minute} {at}"
+
+
 def series_of(line: str) -> str:
     return line.rsplit(" ", 2)[0]
 
@@ -112,9 +145,9 @@ def server(prometheus_server: Callable[..., Any], blocks: Path, tmp_path: Path) 
 
 
 def ask_of(server: Any, panels: dict[str, Json], sent: Callable[..., str]) -> Ask:
-    def ask(title: str, range_: str = "1d", at: float = NOW, **chosen: str) -> dict[str, float]:
+    def ask(title: str, range_: str = "1d", at: float = NOW, column: int = 0, **chosen: str) -> dict[str, float]:
         """What a panel gets that asks for one instant: label values -> value, in the order of the answer."""
-        query = sent(panels[title]["targets"][0]["expr"], range_, **chosen)
+        query = sent(panels[title]["targets"][column]["expr"], range_, **chosen)
         found = server.get("/api/v1/query", query=query, time=str(at))["result"]
         return {"/".join(sample["metric"].values()): float(sample["value"][1]) for sample in found}
 
@@ -141,7 +174,7 @@ class Bars:
 
 @pytest.fixture
 def bars(server: Any, panels: dict[str, Json], sent: Callable[..., str]) -> Callable[[str], Bars]:
-    panel = panels["Spend over time by gateway"]
+    panel = panels["Spend over time by $group_by"]
 
     def draw(zoom: str) -> Bars:
         length = Duration.parse(zoom).seconds
@@ -149,7 +182,7 @@ def bars(server: Any, panels: dict[str, Json], sent: Callable[..., str]) -> Call
         interval = next(interval for interval, below in LADDER.items() if wanted < below)
         width = max(Duration.parse(interval), Duration.parse(panel["interval"])).seconds
         start, end = (math.floor(moment / width) * width for moment in (NOW - length, NOW))
-        query = sent(panel["targets"][0]["expr"], zoom, interval)
+        query = sent(panel["targets"][0]["expr"], zoom, interval, group_by="gateway")
         times = {"start": str(start), "end": str(end), "step": str(width)}
         found = server.get("/api/v1/query_range", query=query, **times)["result"]
         return Bars(start, width, [[float(value) for _, value in series["values"]] for series in found])
@@ -228,9 +261,64 @@ def test_a_filter_leaves_only_what_is_chosen(ask: Ask, entries: list[Entry], cho
     assert ask("Selected time range", gateway=chosen) == {"": sum(parts)}
 
 
+# ---- Top spenders --------------------------------------------------------------------------------
+
+USD, SHARE, TOKENS, REQUESTS, USD_A_REQUEST, USD_PER_MTOK, CACHE, SAVED = range(8)
+TOP = "Top spenders by $group_by"
+DAY = (NOW - 24 * 3600, NOW)
+
+
+def test_the_spenders_and_their_shares_split_the_dollars_of_the_range(ask: Ask, entries: list[Entry]) -> None:
+    east, west = (dollars(entries, *DAY, gateway=f"edge/{gateway}") for gateway in ("east", "west"))
+    assert ask(TOP, column=USD, group_by="gateway") == {"edge/east": east, "edge/west": west}
+    shares = ask(TOP, column=SHARE, group_by="gateway")
+    assert shares == pytest.approx({"edge/east": east / (east + west), "edge/west": west / (east + west)})
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_any_label_splits_them_and_what_lacks_it_is_none(ask: Ask, entries: list[Entry]) -> None:
+    whole = dollars(entries, *DAY)
+    assert ask(TOP, group_by="gen_ai_system") == {"anthropic": whole}
+    assert ask(TOP, group_by="team") == {"platform": whole}
+    assert ask(TOP, group_by="region") == {"none": whole}
+
+
+def test_requests_are_counted_once_and_under_the_names_that_are_billed(ask: Ask, entries: list[Entry]) -> None:
+    """Seven a minute in 1440 minutes; `increase` guesses what was before the first scrape and after the last."""
+    assert ask(TOP, column=REQUESTS, group_by="model") == {"claude-3-5-haiku": pytest.approx(10_080, rel=0.001)}
+    assert ask(TOP, column=REQUESTS, group_by="team", model="(experiment)") == {}
+    spent = dollars(entries, *DAY, model="claude-3-5-haiku")
+    each = ask(TOP, column=USD_A_REQUEST, group_by="model")
+    assert each == {"claude-3-5-haiku": pytest.approx(spent / 10_080, rel=0.001)}
+
+
+def test_caching_saves_the_difference_of_two_prices(ask: Ask) -> None:
+    """1.25 million tokens at 0.80 - 0.08 dollars a million; the nine million of the day before are out of the range."""
+    assert ask("Saved by caching") == {"": pytest.approx(0.90)}
+    assert ask("Saved by caching", gateway="(edge/west)") == {"": 0}
+    assert ask(TOP, column=SAVED, group_by="gateway") == {"edge/east": pytest.approx(0.90)}
+    assert ask("Saved by caching", "30h") == {"": pytest.approx(7.38)}
+
+
+def test_what_was_read_from_a_cache_is_part_of_what_went_in(ask: Ask, entries: list[Entry]) -> None:
+    """The ledger here has a token an entry, so entries of input are its other tokens."""
+    day = [entry for entry in entries if DAY[0] < entry.seconds <= DAY[1]]
+    plain = {
+        name: len([entry for entry in day if (entry.gateway, entry.token_type) == (name, "input")])
+        for name in ("edge/east", "edge/west")
+    }
+    share = 1_250_000 / (1_250_000 + plain["edge/east"])
+    assert ask(TOP, column=CACHE, group_by="gateway") == {"edge/east": pytest.approx(share), "edge/west": 0}
+    tokens = {"edge/east": 1_250_000 + len([entry for entry in day if entry.gateway == "edge/east"])}
+    tokens["edge/west"] = plain["edge/west"]
+    assert ask(TOP, column=TOKENS, group_by="gateway") == tokens
+    west = dollars(entries, *DAY, gateway="edge/west") / tokens["edge/west"] * 1_000_000
+    assert ask(TOP, column=USD_PER_MTOK, group_by="gateway")["edge/west"] == pytest.approx(west)
+
+
 # ---- Nothing, and zero ---------------------------------------------------------------------------
 
-SPENT = ("Today", "This week", "This month", "Last hour", "Selected time range", "Unpriced tokens")
+SPENT = ("Today", "This week", "This month", "30 days at this pace", "Selected time range", "Saved by caching")
 
 
 @pytest.mark.parametrize("title", SPENT)
@@ -258,7 +346,7 @@ def test_the_ledger_tells_its_age_and_its_gateways(ask: Ask) -> None:
 
 def test_filters_offer_what_the_ledger_has(server: Any, two_gateways: Spec, sent: Callable[..., str]) -> None:
     offered = {}
-    for variable in dashboards.build(two_gateways)["templating"]["list"][1:]:
+    for variable in dashboards.build(two_gateways)["templating"]["list"][1:-1]:
         selector, label = variable["definition"].removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
         selector = sent(selector, "1d", gateway="(edge/east)")
         times = {"start": str(NOW - 24 * 3600), "end": str(NOW)}

@@ -23,6 +23,9 @@ def variables(dashboard: Json) -> dict[str, Json]:
     return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
 
 
+NO_FILTERS = {"datasource", "group_by"}
+
+
 # ---- Filters -------------------------------------------------------------------------------------
 
 
@@ -36,6 +39,7 @@ def test_there_is_a_filter_for_every_label_of_the_ledger_from_where_to_who(full:
         "model",
         "team",
         "agent",
+        "group_by",
     ]
     assert [variable["label"] for variable in variables(full).values()] == [
         "Data source",
@@ -46,11 +50,12 @@ def test_there_is_a_filter_for_every_label_of_the_ledger_from_where_to_who(full:
         "Model",
         "Team",
         "Agent",
+        "Group by",
     ]
 
 
 def test_a_filter_offers_what_those_before_it_leave(minimal: Json) -> None:
-    offered = [variable["query"] for name, variable in variables(minimal).items() if name != "datasource"]
+    offered = [variable["query"] for name, variable in variables(minimal).items() if name not in NO_FILTERS]
     record = names.tokens(Duration.parse("1m"))
     assert [query["query"] for query in offered] == [
         f"label_values({record}, gateway)",
@@ -62,7 +67,7 @@ def test_a_filter_offers_what_those_before_it_leave(minimal: Json) -> None:
 def test_a_label_that_is_called_as_the_data_source_variable_has_a_filter_of_its_own(full_spec: Spec) -> None:
     spec = replace(full_spec, attribution=(Attribution("datasource", "apiKey.source", 10),))
     dashboard = json.loads(json.dumps(dashboards.build(spec)))
-    assert list(variables(dashboard))[-1] == "label_datasource"
+    assert list(variables(dashboard))[-2] == "label_datasource"
     assert variables(dashboard)["label_datasource"]["definition"].endswith(", datasource)")
     panel = next(panel for panel in dashboard["panels"] if panel["title"] == "Today")
     assert 'datasource=~"$label_datasource"' in panel["targets"][0]["expr"]
@@ -70,21 +75,24 @@ def test_a_label_that_is_called_as_the_data_source_variable_has_a_filter_of_its_
 
 
 def recorded(spec: Spec) -> set[str]:
-    return {rule.record for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)}
+    records = {rule.record for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)}
+    return records | names.SCRAPED
 
 
 def test_filters_take_several_values_and_all_keeps_what_lacks_the_label(full: Json) -> None:
     for name, variable in variables(full).items():
-        if name != "datasource":
+        if name not in NO_FILTERS:
             assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".*")
 
 
 LEDGER = {"cluster", "region", "gateway", "gen_ai_system", "model", "team", "agent"}
-BUILT_IN = {"__range", "__interval"}
+#: Not narrowed by model under the models' own names.
+TRAFFIC = LEDGER - {"model"}
+BUILT_IN = {"__range", "__interval", "__rate_interval", "group_by"}
 
 #: Panels that filters cannot narrow that far, because their records lack the labels; they say so.
 NARROWED_LESS = {
-    "Unpriced tokens": {"cluster", "region", "gateway", "gen_ai_system"},
+    "Unpriced share": {"cluster", "region", "gateway", "gen_ai_system"},
     "Unpriced tokens by name": {"cluster", "region", "gateway", "gen_ai_system"},
     "Input tokens, last 5 minutes": {"cluster", "region", "gateway"},
     "Output tokens, last 5 minutes": {"cluster", "region", "gateway"},
@@ -98,7 +106,22 @@ NARROWED_LESS = {
     "Monthly cost": {"cluster", "region"},
     "Daily cost trend": {"cluster", "region"},
     "Prices in use": {"gen_ai_system", "model"},
-    "Budgets": set(),
+    "LLM requests": TRAFFIC,
+    "Answers by status": {"cluster", "region", "gateway"},
+    "Failed answers": {"cluster", "region", "gateway"},
+    "Duration of LLM requests": TRAFFIC,
+    "Duration by model, 95 of 100": TRAFFIC,
+    "Time to first token, 95 of 100": TRAFFIC,
+    "Time per output token, 95 of 100": TRAFFIC,
+    "Difference hour by hour": {"cluster", "region", "gateway", "gen_ai_system", "model"},
+    "Pods scraped": {"cluster", "region"},
+    "Pods not answering": {"cluster", "region"},
+    "Rule failures": {"cluster", "region"},
+    "Rule runs missed": {"cluster", "region"},
+    "Fullest budget": set(),
+    "Forecast of the month": set(),
+    "Burn of budgets": set(),
+    "Budgets in dollars": set(),
     "Budgets used": set(),
     "Budgets over time": set(),
 }
@@ -109,6 +132,29 @@ def test_every_query_follows_every_filter_that_its_record_can_follow(full: Json)
         for target in panel.get("targets", ()):
             followed = variables_in(target["expr"]) - BUILT_IN
             assert followed == NARROWED_LESS.get(panel["title"], LEDGER), panel["title"]
+
+
+def test_prices_that_changed_are_marked_where_the_filters_let_their_models_through(full: Json) -> None:
+    (marked,) = full["annotations"]["list"]
+    assert variables_in(marked["expr"]) == {"gen_ai_system", "model"}
+
+
+# ---- Group by --------------------------------------------------------------------------------------------------------
+
+
+def test_spend_can_be_split_by_every_label_and_first_by_who_spends(full: Json, minimal: Json) -> None:
+    offered = {option["text"]: option["value"] for option in variables(full)["group_by"]["options"]}
+    assert list(offered.items()) == [
+        ("team", "team"),
+        ("agent", "agent"),
+        ("gateway", "gateway"),
+        ("provider", "gen_ai_system"),
+        ("model", "model"),
+        ("cluster", "cluster"),
+        ("region", "region"),
+    ]
+    assert variables(full)["group_by"]["current"] == {"selected": True, "text": "team", "value": "team"}
+    assert variables(minimal)["group_by"]["query"] == "gateway : gateway, provider : gen_ai_system, model : model"
 
 
 # ---- The data source -----------------------------------------------------------------------------

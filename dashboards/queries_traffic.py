@@ -1,0 +1,123 @@
+"""What the panels of traffic ask, of the gateways' own counters and histograms and not of records.
+
+Of each gateway only the job that the ledger counts is read: a second monitor on the same pods doubles nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from tollbook.gen import names
+from tollbook.gen.placeholders import RANGE, RATE_INTERVAL, chosen
+from tollbook.gen.promql import (
+    Expr,
+    Matcher,
+    Selector,
+    aggregate,
+    binary,
+    call,
+    copy_label,
+    either,
+    matches,
+    number,
+    one_of,
+    scalar,
+    series,
+    sum_by,
+    unless,
+)
+from tollbook.gen.spec import Monitor, Spec
+
+#: HTTP statuses of answers that failed, for whichever reason.
+FAILED = "[45].."
+
+_BY_RESPONSE = (names.PROVIDER, names.RESPONSE_MODEL)
+_BY_REQUEST = (names.PROVIDER, names.REQUEST_MODEL)
+
+
+def counted(spec: Spec, metric: str) -> Iterator[Selector]:
+    """What the jobs scraped that the ledger counts, in as few selectors as there can be."""
+    own = [gateway.job for gateway in spec.gateways if gateway.monitor is not Monitor.NONE]
+    if own:
+        yield series(metric, one_of(names.JOB, own))
+    shared: dict[str, list[str]] = {}
+    for gateway in spec.gateways:
+        if gateway.monitor is Monitor.NONE:
+            shared.setdefault(gateway.job, []).append(gateway.id)
+    for job, gateways in shared.items():
+        of_gateways = [] if metric == names.UP else [one_of(names.GATEWAY, gateways)]
+        yield series(metric, one_of(names.JOB, [job]), *of_gateways)
+
+
+def _counted(spec: Spec, metric: str, labels: tuple[str, ...], of: Callable[[Selector], Expr]) -> Expr:
+    """`of` each of these selectors, narrowed by the filters on these labels and on the keep labels."""
+    narrowed = [chosen(label) for label in (*spec.prometheus.keep_labels, *labels)]
+    return either(*(of(selector.where(*narrowed)) for selector in counted(spec, metric)))
+
+
+# ---- Graphs --------------------------------------------------------------------------------------------------
+
+
+def _filters(spec: Spec) -> tuple[str, ...]:
+    """All but the model's, whose names here are the metrics' own."""
+    return (names.GATEWAY, names.PROVIDER, *(entry.label for entry in spec.attribution))
+
+
+def _rate(records: Selector) -> Expr:
+    return call("rate", records.range(RATE_INTERVAL))
+
+
+def request_rate_by_model(spec: Spec) -> Expr:
+    return sum_by([names.REQUEST_MODEL], _counted(spec, names.LLM_REQUESTS, _filters(spec), _rate))
+
+
+def answer_rate_by_status(spec: Spec) -> Expr:
+    """Of all that the gateways serve."""
+    return sum_by([names.STATUS], _counted(spec, names.REQUESTS, (names.GATEWAY,), _rate))
+
+
+def failed_share_by_gateway(spec: Spec) -> Expr:
+    def failed(records: Selector) -> Expr:
+        return _rate(records.where(matches(names.STATUS, FAILED)))
+
+    by = (names.GATEWAY,)
+    whole = sum_by(by, _counted(spec, names.REQUESTS, by, _rate))
+    part = either(sum_by(by, _counted(spec, names.REQUESTS, by, failed)), binary(scalar(0), "*", whole))
+    return binary(part, "/", binary(whole, ">", scalar(0)))
+
+
+def duration_quantile(spec: Spec, quantile: Decimal) -> Expr:
+    return _quantile(spec, names.LLM_DURATION_BUCKETS, quantile, ())
+
+
+def quantile_by_model(spec: Spec, buckets: str, quantile: Decimal) -> Expr:
+    return _quantile(spec, buckets, quantile, (names.REQUEST_MODEL,))
+
+
+def _quantile(spec: Spec, buckets: str, quantile: Decimal, by: tuple[str, ...]) -> Expr:
+    rates = sum_by((names.BUCKET_BOUND, *by), _counted(spec, buckets, _filters(spec), _rate))
+    return call("histogram_quantile", number(quantile), rates)
+
+
+# ---- Totals --------------------------------------------------------------------------------------------------
+
+
+def requests_in_range(spec: Spec) -> Expr:
+    """Of models that have a price, under their names, so that dollars can be divided by them. `increase` misses the
+    first request of every series; buckets are not read."""
+    identity = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
+    requests = sum_by(identity, _counted(spec, names.LLM_REQUESTS, _filters(spec), _increase))
+    answered = binary(requests, "*", _listed(chosen(names.MODEL)), on=_BY_RESPONSE, group_left=(names.MODEL,))
+    asked_for = copy_label(_listed(chosen(names.MODEL)), names.REQUEST_MODEL, names.RESPONSE_MODEL)
+    unanswered = unless(requests, _listed(), on=_BY_RESPONSE)
+    return either(answered, binary(unanswered, "*", asked_for, on=_BY_REQUEST, group_left=(names.MODEL,)))
+
+
+def _listed(*matchers: Matcher) -> Expr:
+    """The model of every name that has a price."""
+    return aggregate("group", series(names.MODEL_NAMES, *matchers).now(), (*_BY_RESPONSE, names.MODEL))
+
+
+def _increase(records: Selector) -> Expr:
+    return call("increase", records.range(RANGE))

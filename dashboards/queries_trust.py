@@ -1,0 +1,161 @@
+"""What the panels of trust ask: what the figures do not cover, and what there is to compare them with."""
+
+from __future__ import annotations
+
+from tollbook.dashboards.queries import cost, filtered, in_range, ledger, or_zero, share
+from tollbook.dashboards.queries_traffic import counted
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.placeholders import RANGE, chosen
+from tollbook.gen.promql import (
+    Expr,
+    Selector,
+    aggregate,
+    binary,
+    both,
+    call,
+    either,
+    eq,
+    matches,
+    regex_literal,
+    series,
+    sum_by,
+    total,
+    vector,
+)
+from tollbook.gen.spec import Spec
+
+#: For so long a new price is told from the one before: longer than points of an annotation lie apart over 90 days.
+HOUR = Duration.parse("1h")
+
+#: Prometheus names a group after its file.
+_OUR_GROUPS = f".*;{regex_literal(names.GROUP_PREFIX + '.')}.*"
+
+
+# ---- Prices --------------------------------------------------------------------------------------------------
+
+
+def _unpriced(spec: Spec) -> Selector:
+    return filtered(spec, names.unpriced_tokens(spec.prometheus.step), names.GATEWAY, names.PROVIDER)
+
+
+def unpriced_share_in_range(spec: Spec) -> Expr:
+    """Of tokens, whatever their model, as those without a price have none to filter by."""
+    whole = filtered(spec, names.tokens(spec.prometheus.step), names.GATEWAY, names.PROVIDER)
+    return or_zero(spec, share((), in_range(_unpriced(spec)), in_range(whole)))
+
+
+def unpriced_in_range_by_name(spec: Spec) -> Expr:
+    by = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+    return sum_by(by, in_range(_unpriced(spec)))
+
+
+def prices(token_type: str) -> Expr:
+    """In USD per 1,000,000 tokens; all names of one model share one price."""
+    return _highest(_price(token_type).now())
+
+
+def price_changes() -> Expr:
+    """How many prices of a model changed within the hour before."""
+    by = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
+    now, before = (aggregate("max", _price().now(ago), by) for ago in (None, HOUR))
+    return aggregate("count", binary(now, "!=", before), (names.PROVIDER, names.MODEL))
+
+
+def _price(token_type: str | None = None) -> Selector:
+    of_type = [eq(names.TOKEN_TYPE, token_type)] if token_type else []
+    return series(names.PRICE, chosen(names.PROVIDER), chosen(names.MODEL), *of_type)
+
+
+def _highest(price: Expr) -> Expr:
+    return aggregate("max", price, (names.PROVIDER, names.MODEL))
+
+
+# ---- Long contexts -------------------------------------------------------------------------------------------
+
+
+def least_in_range_by_model(spec: Spec) -> Expr:
+    """Of models whose long contexts cost more: as if none had been long."""
+    return _by_model_in_range(spec, names.cost_low(spec.prometheus.step))
+
+
+def most_in_range_by_model(spec: Spec) -> Expr:
+    return _by_model_in_range(spec, names.cost_high(spec.prometheus.step))
+
+
+def counted_in_range_by_model(spec: Spec) -> Expr:
+    """What the figures hold, of the models that have bounds."""
+    dollars = sum_by([names.PROVIDER, names.MODEL], in_range(cost(spec)))
+    return both(dollars, least_in_range_by_model(spec))
+
+
+def _by_model_in_range(spec: Spec, record: str) -> Expr:
+    return sum_by([names.PROVIDER, names.MODEL], in_range(ledger(spec, record)))
+
+
+# ---- The gateways' own dollars -------------------------------------------------------------------------------
+
+
+def reported_in_range(spec: Spec) -> Expr:
+    """Dollars by the gateways' own counters."""
+    return _by_gateway_and_model(in_range(ledger(spec, names.reported_usd(spec.prometheus.step))))
+
+
+def counted_where_reported(spec: Spec) -> Expr:
+    return both(_by_gateway_and_model(in_range(cost(spec))), reported_in_range(spec))
+
+
+def not_as_reported(spec: Spec) -> Expr:
+    return binary(counted_where_reported(spec), "-", reported_in_range(spec))
+
+
+def hourly_difference(spec: Spec) -> Expr:
+    """Of the hour before each point: ours less the gateways' own."""
+    record = filtered(spec, names.RECONCILIATION, names.GATEWAY, names.PROVIDER, names.MODEL)
+    return _by_gateway_and_model(record.now())
+
+
+def _by_gateway_and_model(dollars: Expr) -> Expr:
+    return sum_by([names.GATEWAY, names.PROVIDER, names.MODEL], dollars)
+
+
+# ---- Scrapes and rules ---------------------------------------------------------------------------------------
+
+
+def gateways_watched(spec: Spec) -> Expr:
+    watched = filtered(spec, names.gateway_cost(spec.prometheus.step))
+    return either(aggregate("count", aggregate("group", watched.now(), (names.GATEWAY,))), vector(0))
+
+
+def seconds_since_last_record(spec: Spec) -> Expr:
+    newest = call("timestamp", filtered(spec, names.gateway_cost(spec.prometheus.step), names.GATEWAY).now())
+    return binary(call("time"), "-", aggregate("max", newest))
+
+
+def pods_up_by_job(spec: Spec) -> Expr:
+    return sum_by([names.JOB], _pods(spec))
+
+
+def pods_down(spec: Spec) -> Expr:
+    """Known to Prometheus, and not answering it."""
+    return binary(aggregate("count", _pods(spec)), "-", total(_pods(spec)))
+
+
+def _pods(spec: Spec) -> Expr:
+    keep = [chosen(label) for label in spec.prometheus.keep_labels]
+    return either(*(selector.where(*keep).now() for selector in counted(spec, names.UP)))
+
+
+def rule_failures_in_range(spec: Spec) -> Expr:
+    return _risen(spec, names.RULE_FAILURES)
+
+
+def rule_runs_missed_in_range(spec: Spec) -> Expr:
+    return _risen(spec, names.RULE_GROUPS_MISSED)
+
+
+def _risen(spec: Spec, counter: str) -> Expr:
+    """Of two replicas that run the same rules the worse one is told."""
+    of_ours = filtered(spec, counter).where(matches(names.RULE_GROUP, _OUR_GROUPS))
+    by = (*spec.prometheus.keep_labels, names.RULE_GROUP)
+    return total(aggregate("max", call("increase", of_ours.range(RANGE)), by))
