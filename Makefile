@@ -44,6 +44,10 @@ golden: $(VENV)/.ready-dev generate ## refresh every generated file in the repos
 bench: $(VENV)/.ready-dev prometheus ## measure how exactly the rules count money
 	$(VENV)/bin/python -m bench $(ARGS)
 
+.PHONY: mutation
+mutation: $(VENV)/.ready-dev prometheus ## damage the rules one fact at a time: which damages do the generated tests miss?
+	$(VENV)/bin/python tests/mutation.py $(ARGS)
+
 .PHONY: dist
 dist: $(VENV)/.ready-dev ## build the sdist, and from it the wheel, into dist/
 	rm -rf build dist

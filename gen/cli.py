@@ -123,10 +123,14 @@ def generate(spec_path: Path, out: Path, promtool: str | None, no_promtool: bool
         _report([Problem("the rules are not proven: promtool was not run", severity=Severity.WARNING)])
     else:
         _prove(files, promtool)
-    changed = outputs.replace(out, files)
+    gone = outputs.leftovers(out, files)
+    changed = outputs.replace(out, files, gone)
     for name in changed:
         _show(f"{out / name}: changed\n")
-    _show(f"{_count(files, 'file')}, {len(changed)} changed\n")
+    for name in gone:
+        _show(f"{out / name}: removed\n")
+    removed = f", {len(gone)} removed" if gone else ""
+    _show(f"{_count(files, 'file')}, {len(changed)} changed{removed}\n")
 
 
 @cli.command()
@@ -178,13 +182,16 @@ def test(out: Path, promtool: str | None) -> None:
     from tollbook.gen import reading
     from tollbook.gen.promtool import expectation_count, find
 
-    rules, tests = out / names.RULES_FILE, out / names.RULES_TEST_FILE
-    rules_text, expectations = reading.text_of(rules), expectation_count(reading.text_of(tests))
-    if not expectations:
-        raise FindingsError([Problem("there is no expectation in it", Place(str(tests)))])
+    rules = out / names.RULES_FILE
+    rules_text = reading.text_of(rules)
+    others = [name for name in reading.file_names(out) if names.is_rules_test_file(name)]
+    files = list(dict.fromkeys([names.RULES_TEST_FILE, *others]))
+    counts = {file: expectation_count(reading.text_of(out / file)) for file in files}
+    _refuse([Problem("there is no expectation in it", Place(str(out / file))) for file in files if not counts[file]])
     judge = find(promtool)
-    _refuse(judge.check_rules(rules_text, shown_as=str(rules)) or judge.run_tests(out, shown_as=str(tests)))
-    _show(f"{tests}: ok ({expectations} expectations, promtool {judge.version()})\n")
+    _refuse(judge.check_rules(rules_text, shown_as=str(rules)) or judge.run_tests(out, files, shown_in=out))
+    proven = f"{_count(files, 'test file')}, {_counted(sum(counts.values()), 'expectation')}"
+    _show(f"{out}: ok ({proven}, promtool {judge.version()})\n")
 
 
 @cli.command()

@@ -26,18 +26,26 @@ USES = {
         "Which alerts of the rules mute which others",
         "put its inhibit_rules among those of Alertmanager's configuration",
     ),
-    names.RULES_TEST_FILE: ("What the rules must answer", "promtool test rules out/rules-test.yaml"),
 }
 
 
 def header(file: str) -> str:
+    what, use = USES[file]
+    return _header(what, use)
+
+
+def header_of_tests(file: str, what: str) -> str:
+    """Of a file of unit tests: how many there are and what each is about depends on the spec."""
+    return _header(what, f"promtool test rules out/{file}")
+
+
+def _header(what: str, use: str) -> str:
     import jinja2  # an eighth of a second that only the commands which render spend
 
     # Nothing is escaped: what is rendered is YAML comments, of our own words.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701
-    what, use = USES[file]
     template = environment.from_string(packaged_text("templates/header.yaml.j2"))
-    return template.render(what=what, use=use, version=tollbook_version())
+    return template.render(what=what, use=use, generated_by=names.GENERATED_BY, version=tollbook_version())
 
 
 def tollbook_version() -> str:

@@ -18,7 +18,7 @@ METRICS_PORT_NAME, METRICS_PORT, METRICS_PATH = "metrics", 15020, "/metrics"
 
 #: `kubectl apply` keeps the whole object in an annotation, and annotations end at 256 KiB together. The operator's own
 #: limit, the size of a ConfigMap, is higher.
-OBJECT_BYTES = 200 * 1024
+OBJECT_BYTES = 230 * 1024
 
 
 def manifests(spec: Spec, groups: Iterable[RuleGroup]) -> list[Manifest]:

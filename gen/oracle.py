@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from tollbook.gen import names
-from tollbook.gen.spec import Gateway, Model, Rates, Spec
+from tollbook.gen.spec import Gateway, Model, Price, Rates, Spec
+from tollbook.gen.timezones import zone
 
 MILLION = Decimal(1_000_000)
 
@@ -105,13 +107,20 @@ def dollars(spec: Spec, requests: Iterable[Request]) -> dict[Cell, Decimal]:
 
 
 def _by_type(request: Request, rates: Rates) -> dict[str, Decimal]:
-    usd_per_mtok = {
+    usd_per_mtok = _usd_per_mtok(rates)
+    return {kind: Decimal(count) * usd_per_mtok[kind] / MILLION for kind, count in request.tokens.items() if count}
+
+
+def _usd_per_mtok(rates: Rates) -> dict[str, Decimal]:
+    return {
         names.INPUT: rates.input,
         names.OUTPUT: rates.output,
         names.CACHE_READ: rates.cache_read,
         names.CACHE_WRITE: rates.cache_write,
     }
-    return {kind: Decimal(count) * usd_per_mtok[kind] / MILLION for kind, count in request.tokens.items() if count}
+
+
+# ---- Long contexts -------------------------------------------------------------------------------------------
 
 
 def reported(spec: Spec, request: Request) -> Decimal | None:
@@ -138,11 +147,27 @@ def bounds(spec: Spec, requests: Iterable[Request]) -> tuple[Decimal, Decimal]:
     prompt = sum(one.input + one.cache_read + one.cache_write for one in requests)
     if any(prompt > tier.context_over for tier in price.tiers):
         sold_at = (price.rates, *(tier.rates for tier in price.tiers))
-        dearest = Rates(
-            *(
-                max(getattr(rates, kind) for rates in sold_at)
-                for kind in ("input", "output", "cache_read", "cache_write")
-            )
-        )
+        kinds = ("input", "output", "cache_read", "cache_write")
+        dearest = Rates(*(max(getattr(rates, kind) for rates in sold_at) for kind in kinds))
         high = sum((usd for one in requests for usd in _by_type(one, dearest).values()), Decimal())
     return low, high
+
+
+# ---- Dates ---------------------------------------------------------------------------------------------------
+
+
+def price_at(model: Model, day: date) -> Price:
+    """The last price whose date has come; the first one holds before its date, too."""
+    begun = [price for price in model.prices[1:] if price.since and price.since <= day]
+    return begun[-1] if begun else model.prices[0]
+
+
+def usd_per_mtok_at(model: Model, day: date) -> dict[str, Decimal]:
+    """By token type."""
+    return _usd_per_mtok(price_at(model, day).rates)
+
+
+def day_until(unix_seconds: int, timezone: str) -> date:
+    """The local day to which what was used until this second belongs: at midnight sharp the one that ends."""
+    last_second = datetime.fromtimestamp(unix_seconds, UTC) - timedelta(seconds=1)
+    return last_second.astimezone(zone(timezone)).date()

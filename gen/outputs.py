@@ -1,6 +1,7 @@
 """The only module that writes: shows how a folder differs from the outputs, or makes it hold them.
 
-A file is replaced whole and only when its bytes differ; whatever else lies in the folder is left alone.
+A file is replaced whole and only when its bytes differ. How many unit-test files there are depends on the spec: those
+of an earlier spec, which would fail, are removed. Whatever else lies in the folder is left alone.
 """
 
 from __future__ import annotations
@@ -8,21 +9,31 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tollbook.gen import reading
+from tollbook.gen import names, reading
 from tollbook.gen.errors import InputError
+
+_HEADER_LINES = 3
 
 
 def differences(directory: Path, outputs: Mapping[str, str]) -> str:
     """A unified diff from what is in the folder to the outputs, empty where they are the same."""
-    return "".join(_difference(directory / name, text) for name, text in outputs.items())
+    changed = (_difference(directory / name, text) for name, text in outputs.items())
+    gone = (f"{directory / name}: no longer generated\n" for name in leftovers(directory, outputs))
+    return "".join([*changed, *gone])
 
 
-def replace(directory: Path, outputs: Mapping[str, str]) -> list[str]:
-    """Makes the folder hold the outputs and returns the names of the files that changed.
+def leftovers(directory: Path, outputs: Mapping[str, str]) -> list[str]:
+    """Unit-test files that were generated from another spec: ours by their name and by their header."""
+    candidates = [name for name in reading.file_names(directory) if names.is_rules_test_file(name)]
+    return [name for name in candidates if name not in outputs and _is_generated(directory / name)]
+
+
+def replace(directory: Path, outputs: Mapping[str, str], gone: Iterable[str] = ()) -> list[str]:
+    """Makes the folder hold the outputs and returns the names of the files that changed; then removes those `gone`.
 
     Every new file is complete on the disk before the first old one gives way, so whatever fails until then, from a
     missing permission to a full disk, leaves the folder as it was. Raises InputError.
@@ -32,10 +43,18 @@ def replace(directory: Path, outputs: Mapping[str, str]) -> list[str]:
         for target, new_file in new_files.items():
             with _reported(target):
                 new_file.replace(target)
+    for name in gone:
+        with _reported(directory / name, "removed"):
+            (directory / name).unlink()
     return changed
 
 
 # ---- Comparing -----------------------------------------------------------------------------------------
+
+
+def _is_generated(path: Path) -> bool:
+    head = (reading.bytes_of(path) or b"").splitlines()[:_HEADER_LINES]
+    return any(line.startswith(f"# {names.GENERATED_BY} ".encode()) for line in head)
 
 
 def _difference(path: Path, text: str) -> str:
@@ -108,8 +127,8 @@ def _keep_mode(target: Path, new_file: Path) -> None:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def _reported(path: Path, what: str = "written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {(error.strerror or 'no reason given').lower()}") from error
+        raise InputError(f"{path} cannot be {what}: {(error.strerror or 'no reason given').lower()}") from error

@@ -11,12 +11,12 @@ import yaml
 from tollbook import dashboards, rules
 from tollbook.gen import checks, dashboard_checks, dashboard_forms, form_checks, names, yamlio
 from tollbook.gen.errors import Problem
-from tollbook.gen.headers import header
+from tollbook.gen.headers import header, header_of_tests
 from tollbook.gen.inhibition import inhibit_rules
 from tollbook.gen.manifests import manifests
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
-from tollbook.gen.testgen import rule_tests
+from tollbook.gen.testgen import content, rule_tests
 
 
 def build(spec: Spec) -> dict[str, str]:
@@ -30,7 +30,10 @@ def build(spec: Spec) -> dict[str, str]:
         names.RULES_FILE: header(names.RULES_FILE) + yamlio.dump({"groups": rule_groups(groups)}),
         names.INHIBIT_RULES_FILE: header(names.INHIBIT_RULES_FILE)
         + yamlio.dump({"inhibit_rules": inhibit_rules(spec)}),
-        names.RULES_TEST_FILE: header(names.RULES_TEST_FILE) + yamlio.dump(rule_tests(spec, groups)),
+        **{
+            tests.name: header_of_tests(tests.name, tests.what) + yamlio.dump(content(tests, groups))
+            for tests in rule_tests(spec, groups)
+        },
     }
 
 

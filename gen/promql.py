@@ -217,9 +217,15 @@ def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
     return Expr(f"sum without ({', '.join(labels)}) ({expr})")
 
 
+def largest(count: int, expr: Expr, by: Sequence[str] = ()) -> Expr:
+    """So many series of each group, those of the largest values, with their labels."""
+    grouping = f" by ({', '.join(by)}) " if by else ""
+    return Expr(f"topk{grouping}({count}, {expr})")
+
+
 def one_of_each(by: Sequence[str], expr: Expr) -> Expr:
     """One series of each group, with its labels and value."""
-    return Expr(f"topk by ({', '.join(by)}) (1, {expr})")
+    return largest(1, expr, by)
 
 
 def highest(count: int, expr: Expr) -> Expr:

@@ -24,7 +24,7 @@ Firing = tuple[Alert, Mapping[str, str], Decimal] | tuple[Alert, Mapping[str, st
 class Case:
     name: str
     step: Duration
-    """The evaluation interval, and the time between two input samples."""
+    """The time between two input samples."""
     series: tuple[dict[str, str], ...] = ()
     samples: tuple[dict[str, Any], ...] = ()
     alerts: tuple[dict[str, Any], ...] = ()
@@ -37,6 +37,16 @@ class Case:
             **({"promql_expr_test": list(self.samples)} if self.samples else {}),
             **({"alert_rule_test": list(self.alerts)} if self.alerts else {}),
         }
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    name: str
+    what: str
+    """What its header says of it."""
+    interval: Duration
+    """promtool evaluates all rules when its clock starts and then this often."""
+    cases: tuple[Case, ...]
 
 
 def input_series(metric: str, labels: Mapping[str, str], values: str) -> dict[str, str]:

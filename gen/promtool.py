@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,9 @@ HOW_TO_GET_IT = (
 
 _VERSION = re.compile(r"promtool, version ((\d+)\.(\d+)\S*)")
 _RULE_COUNT = re.compile(r"SUCCESS: (\d+) rules found")
+_VERDICT = re.compile(r"(?m)^  (SUCCESS|FAILED:)$")
 _UNMATCHED_RULE_FILE = re.compile(r"WARNING: no file match pattern (.+)")
+_NEXT_FILE = re.compile(r"(?m)^(?:Unit Testing: |  WARNING: ).*$")
 _EXPECTATION = re.compile(r"^[\s-]*eval_time:", re.MULTILINE)
 
 _POSITION = re.compile(
@@ -61,23 +63,27 @@ class Promtool:
         with _folder_of({names.RULES_FILE: rules_text}) as folder:
             return self._check(folder, shown_as)
 
-    def run_tests(self, directory: Path, shown_as: str = names.RULES_TEST_FILE) -> list[Problem]:
-        """What fails in the directory's unit tests, one problem an expectation."""
+    def run_tests(
+        self, directory: Path, files: Sequence[str] = (names.RULES_TEST_FILE,), shown_in: Path = Path()
+    ) -> list[Problem]:
+        """What fails in these unit tests of the directory, one problem an expectation; `shown_in` is the directory's
+        name in the problems' places."""
+        shown = [str(shown_in / file) for file in files]
         try:
-            run = self._run(directory, "test", "rules", names.RULES_TEST_FILE)
+            run = self._run(directory, "test", "rules", *files)
         except _NoVerdictError as error:
-            return [_problem(shown_as, str(error))]
-        missing = _UNMATCHED_RULE_FILE.findall(run.errors)
-        if missing:  # a warning to promtool, which then tests nothing and succeeds
-            return [_problem(shown_as, f"there is no rule file '{name}' beside it") for name in missing]
-        if run.exit_code == 0:
-            return []
-        return [_test_problem(shown_as, text) for text in _pieces(_NEXT_FAILURE, run)]
+            return [_problem(shown[0], str(error))]
+        missing = _unmatched_rule_files(shown, run.text)
+        if missing or run.exit_code == 0:
+            return missing
+        failures = _failures(shown, run.text) or [(shown[0], run.text)]
+        return [_test_problem(file, text) for file, said in failures for text in _pieces(_NEXT_FAILURE, said, run)]
 
     def prove(self, outputs: Mapping[str, str]) -> list[Problem]:
         """Judges files that are not written yet: first the rules, then, where they can be loaded, their tests."""
+        tests = [name for name in outputs if names.is_rules_test_file(name)]
         with _folder_of(outputs) as folder:
-            return self._check(folder, names.RULES_FILE) or self.run_tests(folder)
+            return self._check(folder, names.RULES_FILE) or self.run_tests(folder, tests)
 
     def _check(self, directory: Path, shown_as: str) -> list[Problem]:
         try:
@@ -85,7 +91,8 @@ class Promtool:
         except _NoVerdictError as error:
             return [_problem(shown_as, str(error))]
         if run.exit_code != 0:
-            return [_rule_problem(shown_as, text) for text in _pieces(_NEXT_FINDING, run)]
+            said = run.text.partition("  FAILED:\n")[2] or run.text  # before that, which file is read
+            return [_rule_problem(shown_as, text) for text in _pieces(_NEXT_FINDING, said, run)]
         count = _RULE_COUNT.search(run.text)
         return [_problem(shown_as, "there is no rule in it")] if count and count[1] == "0" else []
 
@@ -96,7 +103,8 @@ class Promtool:
                 [self.path.absolute(), *arguments],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,  # in one stream, for the order tells which file a word is about
                 encoding="utf-8",
                 errors="replace",
                 timeout=self.timeout_seconds,
@@ -108,7 +116,7 @@ class Promtool:
             raise _NoVerdictError(f"could not be started: {(error.strerror or 'no reason given').lower()}") from error
         if done.returncode < 0:
             raise _NoVerdictError(f"was killed ({_signal_name(-done.returncode)})")
-        return _Run(done.returncode, done.stdout, done.stderr)
+        return _Run(done.returncode, done.stdout)
 
 
 def find(wanted: str | None = None) -> Promtool:
@@ -136,12 +144,7 @@ class _NoVerdictError(Exception):
 @dataclass(frozen=True)
 class _Run:
     exit_code: int
-    output: str
-    errors: str
-
-    @property
-    def text(self) -> str:
-        return f"{self.output}\n{self.errors}"
+    text: str
 
 
 @contextmanager
@@ -172,11 +175,25 @@ def _missing(message: str) -> MissingToolError:
 # ---- Reading what it says ---------------------------------------------------------------------------------
 
 
-def _pieces(separator: re.Pattern[str], run: _Run) -> list[str]:
-    """The findings of a failed run, at least one; what stands before `FAILED:` tells only which file is read."""
-    said = run.errors.partition("  FAILED:\n")[2].strip("\n") or run.text.strip()
-    pieces = [piece for piece in separator.split(said) if piece.strip()]
+def _pieces(separator: re.Pattern[str], said: str, run: _Run) -> list[str]:
+    """The findings of a failed run, at least one."""
+    pieces = [piece for piece in separator.split(said.strip("\n")) if piece.strip()]
     return pieces or [f"failed without a word (exit code {run.exit_code})"]
+
+
+def _unmatched_rule_files(shown: Sequence[str], text: str) -> list[Problem]:
+    """A warning to promtool, which then tests nothing and succeeds. It comes before the verdict on its file."""
+    return [
+        _problem(shown[len(_VERDICT.findall(text[: found.start()]))], f"there is no rule file '{found[1]}' beside it")
+        for found in _UNMATCHED_RULE_FILE.finditer(text)
+    ]
+
+
+def _failures(shown: Sequence[str], text: str) -> list[tuple[str, str]]:
+    """The newest promtool names no files, but its verdicts come in their order, each before what it is about."""
+    _, *said = _VERDICT.split(text)
+    verdicts = zip(shown, said[::2], said[1::2], strict=False)
+    return [(file, _NEXT_FILE.split(details)[0]) for file, verdict, details in verdicts if verdict != "SUCCESS"]
 
 
 def _rule_problem(shown_as: str, text: str) -> Problem:

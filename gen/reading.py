@@ -33,6 +33,16 @@ def bytes_of(path: Path) -> bytes | None:
         raise _unreadable(path, error) from error
 
 
+def file_names(directory: Path) -> list[str]:
+    """Of the regular files in it, links not followed; none where there is no such folder."""
+    try:
+        return sorted(path.name for path in directory.iterdir() if path.is_file() and not path.is_symlink())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _unreadable(directory, error) from error
+
+
 def _unreadable(path: Path, error: OSError) -> InputError:
     return InputError([Problem((error.strerror or "cannot be read").lower(), Place(str(path)))])
 

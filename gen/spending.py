@@ -26,11 +26,6 @@ _INSTANT = timedelta(milliseconds=1)
 _SPENDERS = 3
 
 
-def counts(budget: Budget, cell: Cell) -> bool:
-    known = {names.GATEWAY: cell.gateway, names.PROVIDER: cell.provider, names.MODEL: cell.model, **dict(cell.labels)}
-    return all(known[label] == value for label, value in budget.match.items())
-
-
 def ends_in_half_a_cent(usd: Decimal) -> bool:
     """So nearly that a float and a decimal might be rounded apart."""
     return abs(usd * 100 % 1 - Decimal("0.5")) / 100 < HAIR_USD + usd * FLOAT_NOISE
@@ -52,7 +47,7 @@ class Spending:
         )
 
     def of_budget(self, budget: Budget) -> Spending:
-        return Spending(self.spec, tuple(entry for entry in self.spent if counts(budget, entry[1])))
+        return Spending(self.spec, tuple(entry for entry in self.spent if traffic.is_counted(budget, entry[1])))
 
     def within(self, budget: Budget, window: Duration, now: int) -> Decimal:
         return sum((usd for _, usd in self._paid(budget, now, window)), Decimal())
@@ -86,7 +81,8 @@ class Spending:
 
     def _paid(self, budget: Budget, now: int, window: Duration | None = None) -> list[tuple[Cell, Decimal]]:
         first = now - (window.milliseconds - 1) // self.spec.prometheus.step.milliseconds if window else 0
-        return [(cell, usd) for step, cell, usd in self.spent if first <= step <= now and counts(budget, cell)]
+        of_budget = ((step, cell, usd) for step, cell, usd in self.spent if traffic.is_counted(budget, cell))
+        return [(cell, usd) for step, cell, usd in of_budget if first <= step <= now]
 
 
 def remaining_seconds(timezone: str, period: Period, now_seconds: int) -> int:

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tollbook.gen import (
     names,
+    testgen_attribution,
     testgen_blindness,
     testgen_budgets,
+    testgen_calendar,
     testgen_counting,
+    testgen_dates,
     testgen_dollars,
     testgen_pace,
     testgen_prices,
     testgen_semantics,
+    testgen_windows,
 )
 from tollbook.gen.model import Alert, RuleGroup
+from tollbook.gen.promtest import CaseFile
 from tollbook.gen.spec import Spec
 
 
-def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> dict[str, Any]:
+def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
+    """`rules-test.yaml` at the pace of the rules themselves, and beside it what needs another one: promtool knows one
+    evaluation interval a file, and evaluates all rules each time. They lie beside the rules, under names that begin
+    alike, so that each runs alone, one pattern runs all, and `ls` shows them together."""
     alerts = [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
     cases = (
         *testgen_prices.cases(spec),
         *testgen_counting.cases(spec),
         *testgen_semantics.cases(spec),
         *testgen_dollars.cases(spec, alerts),
+        *testgen_attribution.cases(spec, alerts),
         *testgen_blindness.cases(spec, alerts),
         *testgen_budgets.cases(spec, alerts),
         *testgen_pace.cases(spec, alerts),
     )
+    yield CaseFile(names.RULES_TEST_FILE, "What the rules must answer", spec.prometheus.step, cases)
+    yield from testgen_calendar.files(spec)
+    yield from testgen_windows.files(spec, alerts)
+    yield from testgen_dates.files(spec)
+
+
+def content(cases: CaseFile, groups: Sequence[RuleGroup]) -> dict[str, Any]:
     return {
         "rule_files": [names.RULES_FILE],
-        "evaluation_interval": str(spec.prometheus.step),
+        "evaluation_interval": str(cases.interval),
         # Prometheus runs groups side by side; for exact answers they run in the order of the rule file.
         "group_eval_order": [group.name for group in groups],
-        "tests": [case.data() for case in cases],
+        "tests": [case.data() for case in cases.cases],
     }

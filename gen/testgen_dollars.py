@@ -22,10 +22,10 @@ def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
     for gateway in _one_that_reports_and_one_that_does_not(spec) if tiered else ():
         yield _long_contexts(spec, gateway, tiered)
         yield _contexts_of_the_threshold(spec, gateway, tiered)
+        yield _dearer_than_they_can_be(spec, gateway, tiered)
     rules = [rule for rule in alerts if rule.alert == names.ALERT_RECONCILIATION]
-    priced = [model for model in traffic.priced_models(spec) if model.prices[0].rates.output]
-    if rules and priced:
-        yield _disagreement(spec, rules[0], priced[0])
+    if rules:
+        yield _disagreement(spec, rules[0])
 
 
 def _one_that_reports_and_one_that_does_not(spec: Spec) -> list[Gateway]:
@@ -41,6 +41,8 @@ class _Mix:
     """Requests of one model in one step, of which the gateway knows each and the token counters only the sums."""
 
     requests: tuple[Request, ...]
+    catalog_factor: int = 1
+    """By how much the prices of the gateway's catalog are too high."""
 
     def counters(self, spec: Spec) -> Iterator[dict[str, str]]:
         first = self.requests[0]
@@ -59,7 +61,13 @@ class _Mix:
             yield traffic.usd_counter(spec, first, seen)
 
     def reported(self, spec: Spec) -> Decimal:
-        return sum((oracle.reported(spec, one) or Decimal() for one in self.requests), Decimal())
+        usd = sum((oracle.reported(spec, one) or Decimal() for one in self.requests), Decimal())
+        return usd * self.catalog_factor
+
+    def surcharge(self, spec: Spec) -> Decimal:
+        """None beyond the bounds, whatever the gateway counts."""
+        low, high = oracle.bounds(spec, self.requests)
+        return max(min(self.reported(spec), high) - low, Decimal())
 
 
 def constant_usd(usd: Decimal, steps: int) -> str:
@@ -87,6 +95,16 @@ def _contexts_of_the_threshold(spec: Spec, gateway: Gateway, tiered: Sequence[Mo
     return _case(spec, gateway, mixes, f"contexts that are just not long ({gateway.id})")
 
 
+def _dearer_than_they_can_be(spec: Spec, gateway: Gateway, tiered: Sequence[Model]) -> Case:
+    """Just longer than the first threshold; where the gateway counts dollars, by prices far too high."""
+    mixes = {}
+    for model in tiered:
+        prompt = model.prices[0].tiers[0].context_over + TOKENS
+        request = traffic.request_of(spec, gateway, model, model.name, input=prompt, output=2 * TOKENS)
+        mixes[model] = _Mix((request,), catalog_factor=1000)
+    return _case(spec, gateway, mixes, f"contexts that are just long, and dearer than they can be ({gateway.id})")
+
+
 def _case(spec: Spec, gateway: Gateway, mixes: dict[Model, _Mix], title: str) -> Case:
     step, own = spec.prometheus.step, eq(names.GATEWAY, gateway.id)
     at = traffic.instant(spec, traffic.counted(spec))
@@ -95,8 +113,8 @@ def _case(spec: Spec, gateway: Gateway, mixes: dict[Model, _Mix], title: str) ->
     for model, mix in mixes.items():
         low, high = oracle.bounds(spec, mix.requests)
         figures[names.cost_low(step)][model], figures[names.cost_high(step)][model] = low, high
-        if reports_usd(gateway) and mix.reported(spec) > low:
-            surcharge[model] = mix.reported(spec) - low
+        if reports_usd(gateway) and mix.surcharge(spec):
+            surcharge[model] = mix.surcharge(spec)
     recorded = {record: series(record, own) for record in figures}
     long = series(names.cost(step), own, eq(names.TOKEN_TYPE, names.LONG_CONTEXT))
     samples = [
@@ -114,13 +132,16 @@ def _by_model(usd: dict[Model, Decimal]) -> list[tuple[dict[str, str], int]]:
     ]
 
 
-def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
-    """The gateway bills half of what we do. The alert waits, then tells by how much."""
+def _disagreement(spec: Spec, rule: Alert) -> Case:
+    """The gateway bills half of what we do, or something where we bill nothing. The alert waits, then tells by how
+    much."""
     gateway = next(gateway for gateway in spec.gateways if reports_usd(gateway))
+    model = next((model for model in spec.models if model.prices[0].rates.output), spec.models[0])
     usd_per_token = model.prices[0].rates.output / oracle.MILLION
-    tokens = _some_dollars(usd_per_token)
+    tokens = _some_dollars(usd_per_token) if usd_per_token else TOKENS
     request = traffic.request_of(spec, gateway, model, model.name, output=tokens)
     usd = tokens * usd_per_token
+    reported = usd / 2 or Decimal(1)
     waits = traffic.steps_in(spec, rule.hold)
     counted = traffic.counted(spec)
     steps = counted + waits + 1
@@ -133,7 +154,7 @@ def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
     series_in = (
         traffic.up(spec, gateway, scraped=constant(1, steps)),
         traffic.counter(spec, request, names.OUTPUT, values(absent(BORN), constant(tokens, steps - BORN))),
-        traffic.usd_counter(spec, request, values(absent(BORN), constant_usd(usd / 2, steps - BORN))),
+        traffic.usd_counter(spec, request, values(absent(BORN), constant_usd(reported, steps - BORN))),
     )
     fires = traffic.instant(spec, counted + waits)
     return Case(
@@ -142,7 +163,7 @@ def _disagreement(spec: Spec, rule: Alert, model: Model) -> Case:
         series_in,
         alerts=(
             expect_alerts(rule.alert, traffic.instant(spec, counted + waits - 1), []),
-            expect_alerts(rule.alert, fires, [(rule, labels, usd / 2)]),
+            expect_alerts(rule.alert, fires, [(rule, labels, usd - reported)]),
         ),
     )
 

@@ -18,9 +18,9 @@ from tollbook.gen.oracle import Cell, Request
 from tollbook.gen.pacing import FORECAST_HOLD, KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
 from tollbook.gen.promtest import Case, Firing, absent, constant, expect_alerts, values
 from tollbook.gen.spec import Budget, Period, Spec
-from tollbook.gen.spending import FLOAT_NOISE, Spending, counts, ends_in_half_a_cent, remaining_seconds
+from tollbook.gen.spending import FLOAT_NOISE, Spending, ends_in_half_a_cent, remaining_seconds
 from tollbook.gen.testgen_budgets import around, budget_rule, model_for, request_for, stride, usd_per_token
-from tollbook.gen.traffic import BORN
+from tollbook.gen.traffic import BORN, is_counted
 
 #: How often amounts are moved until floats and decimals tell the same of all that is shown.
 _NUDGES = range(8)
@@ -63,7 +63,9 @@ def _bundles(spec: Spec, budgets: Iterable[Budget]) -> list[list[tuple[Budget, R
 
 def _fits(spec: Spec, bundle: Sequence[tuple[Budget, Request]], budget: Budget, request: Request) -> bool:
     requests = [request, *(other for _, other in bundle)]
-    is_apart = not any(counts(other, _cell(request)) or counts(budget, _cell(theirs)) for other, theirs in bundle)
+    is_apart = not any(
+        is_counted(other, _cell(request)) or is_counted(budget, _cell(theirs)) for other, theirs in bundle
+    )
     # Values beyond a label's limit are summed as one.
     limits = {entry.label: entry.limit for entry in spec.attribution}
     return is_apart and all(len({one.labels[label] for one in requests}) <= limit for label, limit in limits.items())

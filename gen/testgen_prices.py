@@ -14,10 +14,23 @@ from tollbook.gen.promtest import Case, billionths, expect, in_billionths
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.gen.traffic import TOKENS
 
+#: Providers of every format, and models of those that have more than one.
+_FORMATS = (
+    ("openai", "tollbook-test-gpt"),
+    ("anthropic", "claude-tollbook-test"),
+    ("aws.bedrock", "claude-tollbook-test"),
+    ("gcp.vertex_ai", "tollbook-test-gemini"),
+    ("gcp.vertex_ai", "claude-tollbook-test"),
+    ("gcp.vertex_ai", "publishers/anthropic/models/claude-tollbook-test"),
+    ("copilot", "tollbook-test-gpt"),
+    ("copilot", "claude-tollbook-test"),
+)
+
 
 def cases(spec: Spec) -> Iterator[Case]:
     for gateway in traffic.one_of_each_version(spec):
         yield _every_name(spec, gateway)
+        yield _every_format(spec, gateway)
     yield _by_request_model(spec)
 
 
@@ -34,6 +47,27 @@ def _every_name(spec: Spec, gateway: Gateway) -> Case:
     major, minor = gateway.version
     title = f"every price, as a gateway of version {major}.{minor} counts ({gateway.id})"
     return _spend_case(spec, gateway, title, requests)
+
+
+def _every_format(spec: Spec, gateway: Gateway) -> Case:
+    """What `input` means depends on the provider, and on the model where one serves several formats; priced or not."""
+    cached = {"cache_read": 4 * TOKENS, "cache_write": 2 * TOKENS} if traffic.counts_cached_tokens(gateway) else {}
+    requests = [
+        Request(gateway, provider, name, name, TOKENS * number, 8 * TOKENS, labels=traffic.spend_labels(spec), **cached)
+        for number, (provider, name) in enumerate(_FORMATS, start=1)
+    ]
+    at, by = traffic.instant(spec, traffic.counted(spec)), (names.PROVIDER, names.REQUEST_MODEL, names.TOKEN_TYPE)
+    billable = series(names.billable_tokens(spec.prometheus.step), eq(names.GATEWAY, gateway.id)).now()
+    samples = [
+        (dict(zip(by, (request.provider, request.request_model, token_type), strict=True)), count)
+        for request in requests
+        for token_type, count in request.tokens.items()
+        if count
+    ]
+    major, minor = gateway.version
+    title = f"each token once, whatever a provider's format counts as input ({major}.{minor}, {gateway.id})"
+    series_in = (traffic.up(spec, gateway), *traffic.counters(spec, requests))
+    return Case(title, spec.prometheus.step, series_in, (expect(sum_by(by, billable), at, samples),))
 
 
 def _by_request_model(spec: Spec) -> Case:

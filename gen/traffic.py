@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tollbook.gen import names, oracle
 from tollbook.gen.durations import Duration
-from tollbook.gen.oracle import Request
+from tollbook.gen.oracle import Cell, Request
 from tollbook.gen.promtest import absent, constant, input_series, values
-from tollbook.gen.spec import Gateway, Model, Monitor, Spec
+from tollbook.gen.spec import Budget, Gateway, Model, Monitor, Spec
 
 #: The step at which the first request arrives: the earliest that is known to come after a scrape without it. promtool
 #: evaluates all rules at every step, so tests begin as early and end as soon as they can.
@@ -113,3 +113,37 @@ def request_of(spec: Spec, gateway: Gateway, model: Model, name: str, **tokens: 
 
 def kept_labels(spec: Spec) -> dict[str, str]:
     return {label: value for label, value in spend_labels(spec).items() if label in spec.prometheus.keep_labels}
+
+
+def labels_of(cell: Cell) -> dict[str, str]:
+    """As in the ledger."""
+    own = {names.GATEWAY: cell.gateway, names.PROVIDER: cell.provider, names.MODEL: cell.model}
+    return {**own, names.TOKEN_TYPE: cell.token_type, **dict(cell.labels)}
+
+
+def is_counted(budget: Budget, cell: Cell) -> bool:
+    known = labels_of(cell)
+    return all(known[label] == value for label, value in budget.match.items())
+
+
+def without_type(cell: Cell) -> dict[str, str]:
+    """Under which the token types of a model add up."""
+    return {label: value for label, value in labels_of(cell).items() if label != names.TOKEN_TYPE}
+
+
+def cells(spec: Spec, token_types: Sequence[str]) -> list[Cell]:
+    """These types of every gateway, and of every budget something that it counts."""
+    model = spec.models[0]
+    everywhere = [{names.GATEWAY: gateway.id} for gateway in spec.gateways]
+    found = [
+        Cell(
+            gateway=match.get(names.GATEWAY, spec.gateways[0].id),
+            provider=match.get(names.PROVIDER, model.provider),
+            model=match.get(names.MODEL, model.name),
+            token_type=token_type,
+            labels=tuple((label, match.get(label, value)) for label, value in spend_labels(spec).items()),
+        )
+        for match in (*everywhere, *(budget.match for budget in spec.budgets))
+        for token_type in token_types
+    ]
+    return list(dict.fromkeys(found))

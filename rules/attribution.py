@@ -8,7 +8,7 @@ from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
-from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, number, scalar, series, sum_by
+from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, scalar, series, sum_by
 from tollbook.gen.spec import Attribution, Gateway, Spec
 from tollbook.rules.scrapes import scraped
 from tollbook.rules.shown import NOBODY
@@ -16,7 +16,7 @@ from tollbook.rules.shown import NOBODY
 HOLD = Duration.parse("15m")
 
 #: A few requests without a name are normal; above a tenth a report by team is no report.
-UNATTRIBUTED_SHARE = Decimal("0.1")
+UNATTRIBUTED_PERCENT = 10
 LEAST_USD = Decimal("0.01")
 
 
@@ -35,14 +35,14 @@ def _unattributed(spec: Spec, entry: Attribution) -> Alert:
     much = binary(nobody, ">", scalar(LEAST_USD))
     return Alert(
         alert=names.ALERT_UNATTRIBUTED,
-        expr=both(binary(binary(scalar(100), "*", share), ">", scalar(UNATTRIBUTED_SHARE * 100)), much),
+        expr=both(binary(binary(scalar(100), "*", share), ">", scalar(UNATTRIBUTED_PERCENT)), much),
         hold=HOLD,
         labels={names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},
         annotations={
             "summary": "A large part of LLM spend bears nobody's name.",
             "description": (
                 f"Gateway {label(names.GATEWAY)}: {value(decimals=0)} percent of the dollars of the last hour have no "
-                f"{entry.label}, or {names.UNKNOWN}; more than {number(UNATTRIBUTED_SHARE * 100)} are told. Check that "
+                f"{entry.label}, or {names.UNKNOWN}; more than {UNATTRIBUTED_PERCENT} are told. Check that "
                 f"the gateway's policy sets the metric label {entry.label}, that its expression gives text, and that "
                 "clients send what it reads."
             ),

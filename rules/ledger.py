@@ -55,13 +55,13 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     by = (*identity(spec), names.TOKEN_TYPE, names.SEMANTICS)
     increments = Increment(spec, counter, scraped(gateway, names.UP))
     meaning = series(names.TARGET_SEMANTICS, eq(names.GATEWAY, gateway.id)).just_recorded()
-    meant = binary(increments.expr(), "*", meaning, on=increments.target, group_left=[names.SEMANTICS])
+    meant = binary(increments.expr(), "*", meaning, on=increments.pod, group_left=[names.SEMANTICS])
     record = names.metered_tokens(spec.prometheus.step)
     labels = {names.GATEWAY: gateway.id}
     return (
         Recording(
             names.TARGET_SEMANTICS,
-            _meaning_by_target(gateway, increments),
+            _meaning_by_pod(gateway, increments),
             labels,
             "What `input` means on each pod: by the version that it shows, else by the one that the spec states.",
         ),
@@ -74,15 +74,20 @@ def identity(spec: Spec) -> tuple[str, ...]:
     return (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
 
 
-def _meaning_by_target(gateway: Gateway, increments: Increment) -> Expr:
-    """Each target that shows a counter has exactly one meaning, so that no increment is dropped or doubled."""
+def _meaning_by_pod(gateway: Gateway, increments: Increment) -> Expr:
+    """Each pod that shows a counter has exactly one meaning, so that no increment is dropped or doubled."""
     build = scraped(gateway, names.BUILD_INFO)
-    by_tag = [
-        (settled(increments.spec, build.where(matches(names.TAG, tag))), row) for tag, row in semantics_by_tag(gateway)
-    ]
+    by_tag = [(_shown_within(increments.spec, build, tag), row) for tag, row in semantics_by_tag(gateway)]
     known = (*by_tag, (settled(increments.spec, increments.counter), stated_semantics(gateway)))
-    meanings = (labelled(aggregate("group", seen, increments.target), names.SEMANTICS, row.name) for seen, row in known)
-    return either_on(increments.target, *meanings)
+    meanings = (labelled(aggregate("group", seen, increments.pod), names.SEMANTICS, row.name) for seen, row in known)
+    return either_on(increments.pod, *meanings)
+
+
+def _shown_within(spec: Spec, build: Selector, tag: str) -> Expr:
+    """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
+    which may be the version that a container had before it was replaced."""
+    step = spec.prometheus.step - Duration(1)
+    return over_time("last", build.where(matches(names.TAG, tag)), step, spec.prometheus.settle)
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,11 @@ class Increment:
     @property
     def target(self) -> tuple[str, ...]:
         return (*self.spec.prometheus.keep_labels, names.JOB, names.INSTANCE)
+
+    @property
+    def pod(self) -> tuple[str, ...]:
+        """A target's own pod: its address may be used again by another one."""
+        return (*self.target, "pod")
 
     @property
     def _fleet(self) -> tuple[str, ...]:
@@ -143,8 +153,7 @@ class Increment:
         """A target that was there before under other labels: all its series seem to begin, and none does."""
         here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
         known = over_time("last", self.up, self.spec.prometheus.gap, self._delay)
-        # With the pod, because an address may be used again by another one.
-        return both(unless(here, known), known, on=(*self.target, "pod"))
+        return both(unless(here, known), known, on=self.pod)
 
     def _new(self) -> Expr:
         """A pod that lately joined a fleet which was already watched."""

@@ -8,9 +8,9 @@ from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, RuleGroup
-from tollbook.gen.promql import binary, both, call, either, eq, number, scalar, series, sum_by
+from tollbook.gen.promql import binary, both, call, either, eq, scalar, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules.reported import reports_usd
+from tollbook.rules.reported import HOUR, reports_usd
 
 #: Both sides count the same scrapes, so they differ by floats alone where the prices agree. What is left for is a price
 #: that changed a minute earlier on one side.
@@ -23,14 +23,21 @@ HOLD = Duration.parse("15m")
 def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
     if not reports_usd(gateway):
         return ()
+    step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
     own = eq(names.GATEWAY, gateway.id)
     by = (names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
-    ours = sum_by(by, series(names.COST_1H, own).just_recorded())
-    reported = sum_by(by, series(names.REPORTED_1H, own).just_recorded())
+    ours = sum_by(by, series(names.cost(step), own).just_recorded())
+    reported = sum_by(by, series(names.reported_usd(step), own).just_recorded())
     # What has no price here has none of our dollars, which is a difference and not a gap.
     difference = binary(either(ours, binary(scalar(0), "*", reported)), "-", reported)
-    note = "Of the last hour, where the gateway counted dollars: ours less the gateway's own."
-    return (Recording(names.RECONCILIATION, difference, {names.GATEWAY: gateway.id}, note),)
+    # Step by step: in the hour in which a gateway is given its catalog, what it did not count before is no difference.
+    of_step = series(names.minus_reported(step), own)
+    return (
+        Recording(
+            of_step.metric, difference, labels, "Where the gateway counted dollars: ours less the gateway's own."
+        ),
+        Recording(names.RECONCILIATION, sum_of_steps(of_step, HOUR), labels, "The same, of the last hour."),
+    )
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
@@ -56,7 +63,7 @@ def _alert(spec: Spec) -> Alert:
             "description": (
                 f"Gateway {label(names.GATEWAY)}, provider {label(names.PROVIDER)}, model {label(names.MODEL)}: in the "
                 f"last hour the dollars recorded here less the gateway's own are {value(decimals=2)}, more than "
-                f"{number(SHARE * 100)} percent of them. Compare the model's prices in the spec with those in the "
+                f"{SHARE * 100:.0f} percent of them. Compare the model's prices in the spec with those in the "
                 "gateway's catalog."
             ),
         },

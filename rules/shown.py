@@ -16,13 +16,12 @@ from tollbook.gen.promql import (
     Selector,
     aggregate,
     binary,
-    both,
-    call,
     copy_label,
     either,
     either_on,
     label_replace,
     labelled,
+    largest,
     matches,
     matches_not,
     regex_literal,
@@ -45,7 +44,8 @@ def summed(spec: Spec, gateway: Gateway, by: Sequence[str], increments: Expr, co
         increments = _under_present_names(increments, renamed)
     for entry in spec.attribution:
         places = _places(spec, gateway, entry, counter)
-        increments = binary(increments, "*", places, on=[entry.label], group_left=[_shown(entry.label)])
+        on = (entry.label, *spec.prometheus.keep_labels)
+        increments = binary(increments, "*", places, on=on, group_left=[_shown(entry.label)])
     # Two values may become one, which no series may do before it is summed: until then they stand under another label.
     total = sum_by([shown[label] if label in shown else label for label in by], increments)
     for label, other_label in shown.items():
@@ -71,12 +71,12 @@ def _under_present_names(increments: Expr, renamed: Mapping[str, str]) -> Expr:
 
 
 def _places(spec: Spec, gateway: Gateway, entry: Attribution, counter: Selector) -> Expr:
-    """One series for each value that the counter has now, with the value under which it is shown."""
-    label = entry.label
-    named, nobody = matches_not(label, NOBODY), matches(label, NOBODY)
-    used = sum_by([label], settled(spec, scraped(gateway, names.TOKEN_USAGE_SUM).where(named)))
-    largest = call("topk", str(entry.limit), used)
-    own_place = either(largest, sum_by([label], settled(spec, counter.where(nobody))))
-    values = aggregate("group", settled(spec, counter), [label])
-    kept = copy_label(both(values, own_place, on=[label]), _shown(label), label)
-    return either_on([label], kept, labelled(values, _shown(label), names.OTHER))
+    """A series for each value that the counter has now, at the least, with the value under which it is shown. Each
+    cluster has the limit for itself, as it has a gateway of its own."""
+    clusters, by = spec.prometheus.keep_labels, (entry.label, *spec.prometheus.keep_labels)
+    named, nobody = matches_not(entry.label, NOBODY), matches(entry.label, NOBODY)
+    used = sum_by(by, settled(spec, scraped(gateway, names.TOKEN_USAGE_SUM).where(named)))
+    nobodys = sum_by(by, settled(spec, counter.where(nobody)))
+    own_place = aggregate("group", either(largest(entry.limit, used, clusters), nobodys), by)
+    others = labelled(aggregate("group", settled(spec, counter), by), _shown(entry.label), names.OTHER)
+    return either_on(by, copy_label(own_place, _shown(entry.label), entry.label), others)

@@ -53,5 +53,21 @@ def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
     return notation("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod), **own, **labels})
 
 
+def usd_counter(pod: str = "pod", **labels: str) -> str:
+    """The pod's own count of dollars of the model openai/gpt."""
+    own = {
+        "gateway": "ai/gw",
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": "gpt",
+        "gen_ai_response_model": "gpt",
+    }
+    return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod), **own, **labels})
+
+
+def build_info(tag: str, pod: str = "pod", **labels: str) -> str:
+    """What the pod says of its version."""
+    return notation("agentgateway_build_info", **{**_target(pod), "tag": tag, **labels})
+
+
 def _target(pod: str) -> dict[str, str]:
     return {"job": JOB, "instance": pod, "namespace": "ai", "gateway_networking_k8s_io_gateway_name": "gw"}

@@ -18,6 +18,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gen", "rules", "dashboards")
 
+TESTGENS = """testgen_attribution testgen_blindness testgen_budgets testgen_calendar testgen_counting testgen_dates
+testgen_dollars testgen_histories testgen_pace testgen_prices testgen_records testgen_semantics
+testgen_windows"""
+
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": (
@@ -33,9 +37,7 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        """rulefile manifests dashboard_forms headers inhibition oracle spending promtest traffic testgen
-        testgen_blindness testgen_budgets testgen_counting testgen_dollars testgen_pace testgen_prices
-        testgen_semantics""",
+        "rulefile manifests dashboard_forms headers inhibition oracle spending promtest traffic testgen " + TESTGENS,
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks form_checks", "vocabulary files building"),

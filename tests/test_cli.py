@@ -17,18 +17,26 @@ from tollbook.gen import cli, pipeline
 from tollbook.gen.errors import Place, Problem, Severity
 from tollbook.gen.promtool import HOW_TO_GET_IT
 
-TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}")
+TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}").replace(
+    "namespace: ai", 'namespace: ai, version: "1.3"'
+)
 BROKEN = SPEC.replace("output: 10", "outptu: 10").replace("usd: 50", "usd: -1")
-FILES = [
+CHANGING = SPEC.replace("output: 10}", "output: 10}, {from: 2026-07-30, input: 3, output: 10}")
+TESTS = [
+    "rules-test.yaml",
+    "rules-test-week-before.yaml",
+    "rules-test-week-after.yaml",
+    "rules-test-month-before.yaml",
+    "rules-test-month-after.yaml",
+    "rules-test-windows.yaml",
+]
+DASHBOARDS = [
+    "grafana-dashboard.json",
     "grafana-dashboard-configmap.yaml",
     "grafana-dashboard-operator.yaml",
     "grafana-dashboard-resource.json",
-    "grafana-dashboard.json",
-    "inhibit-rules.yaml",
-    "monitoring.yaml",
-    "rules-test.yaml",
-    "rules.yaml",
 ]
+FILES = sorted(["monitoring.yaml", *DASHBOARDS, "rules.yaml", "inhibit-rules.yaml", *TESTS])
 COMMANDS = sorted(cli.cli.commands)
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -41,14 +49,11 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
     assert tollbook("generate", "--promtool", promtools[0][1]) == Ended(
         0,
         "out/monitoring.yaml: changed\n"
-        "out/grafana-dashboard.json: changed\n"
-        "out/grafana-dashboard-configmap.yaml: changed\n"
-        "out/grafana-dashboard-operator.yaml: changed\n"
-        "out/grafana-dashboard-resource.json: changed\n"
-        "out/rules.yaml: changed\n"
+        + "".join(f"out/{name}: changed\n" for name in DASHBOARDS)
+        + "out/rules.yaml: changed\n"
         "out/inhibit-rules.yaml: changed\n"
-        "out/rules-test.yaml: changed\n"
-        "8 files, 8 changed\n",
+        + "".join(f"out/{name}: changed\n" for name in TESTS)
+        + "13 files, 13 changed\n",
         "",
     )
     assert sorted(contents(folder / "out")) == FILES
@@ -56,8 +61,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n8 files, 1 changed\n"
-    assert tollbook("generate", "--promtool", content).stdout == "8 files, 0 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n13 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "13 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
 
@@ -90,7 +95,7 @@ def test_without_promtool_files_are_written_only_on_request_and_with_a_warning(f
 def test_what_the_spec_warns_of_is_said_and_does_not_stop(folder: Path, content: str) -> None:
     (folder / "tollbook.yaml").write_text(TIERED)
     ended = tollbook("generate", "--promtool", content)
-    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "8 files, 8 changed")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "13 files, 13 changed")
     warning, count = ended.stderr.splitlines()
     assert warning.startswith("tollbook.yaml:3:")
     assert ": warning: " in warning
@@ -194,11 +199,43 @@ def test_a_real_promtool_refuses_what_the_generated_tests_do_not_expect(
     assert "out/rules-test.yaml:1:1: error: promtool: " in ended.stderr
 
 
+def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, content: str) -> None:
+    (folder / "tollbook.yaml").write_text(CHANGING)
+    assert tollbook("generate", "--promtool", content).stdout.endswith(
+        "out/rules-test-2026-07-30-before.yaml: changed\n"
+        "out/rules-test-2026-07-30-after.yaml: changed\n"
+        "12 files, 12 changed\n"
+    )
+    assert tollbook("check").stdout == "out: up to date (12 files)\n"
+    (folder / "tollbook.yaml").write_text(SPEC)
+    ended = tollbook("check")
+    assert ended.exit_code == 1
+    assert ended.stdout.endswith(
+        "out/rules-test-2026-07-30-after.yaml: no longer generated\n"
+        "out/rules-test-2026-07-30-before.yaml: no longer generated\n"
+    )
+    assert tollbook("generate", "--promtool", content).stdout.endswith(
+        "out/rules-test-2026-07-30-after.yaml: removed\n"
+        "out/rules-test-2026-07-30-before.yaml: removed\n"
+        "13 files, 2 changed, 2 removed\n"
+    )
+    assert sorted(contents(folder / "out")) == FILES
+
+
+def test_a_failing_generate_removes_nothing(folder: Path, content: str, fake: Callable[[str], str]) -> None:
+    (folder / "tollbook.yaml").write_text(CHANGING)
+    tollbook("generate", "--promtool", content)
+    before = contents(folder / "out")
+    (folder / "tollbook.yaml").write_text(SPEC)
+    assert tollbook("generate", "--promtool", fake("exit 1")).exit_code == 1
+    assert contents(folder / "out") == before
+
+
 # ---- check -------------------------------------------------------------------------------------------------------
 
 
 def test_check_is_content_with_what_generate_wrote(generated: dict[str, bytes]) -> None:
-    assert tollbook("check") == Ended(0, "out: up to date (8 files)\n", "")
+    assert tollbook("check") == Ended(0, "out: up to date (13 files)\n", "")
 
 
 def test_check_shows_the_difference_and_writes_nothing(folder: Path, generated: dict[str, bytes]) -> None:
@@ -247,7 +284,7 @@ def test_validate_reports_every_problem_in_order_and_counts_them(folder: Path) -
 def test_test_tells_what_was_proven_and_by_which_promtool(generated: dict[str, bytes], promtool: Path) -> None:
     ended = tollbook("test", "--promtool", promtool)
     assert (ended.exit_code, ended.stderr) == (0, "")
-    assert re.fullmatch(r"out/rules-test\.yaml: ok \(\d{2,} expectations, promtool \d\.\d+\.\d\S*\)\n", ended.stdout)
+    assert re.fullmatch(r"out: ok \(6 test files, \d{2,} expectations, promtool \d\.\d+\.\d\S*\)\n", ended.stdout)
 
 
 def test_test_names_the_files_it_was_given(
@@ -268,6 +305,17 @@ def test_test_is_not_content_with_tests_that_expect_nothing(
         "",
         "out/rules-test.yaml:1:1: error: there is no expectation in it\n1 problem (1 error) in out/rules-test.yaml\n",
     )
+
+
+def test_test_runs_every_test_file_beside_the_rules(folder: Path, generated: dict[str, bytes], promtool: Path) -> None:
+    late = (folder / "out" / "rules-test-windows.yaml").read_text()
+    (folder / "out" / "rules-test-mine.yaml").write_text(late.replace("value: 2160", "value: 2161"))
+    ended = tollbook("test", "--promtool", promtool)
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(
+        'out/rules-test-mine.yaml:1:1: error: promtool: expr: "agentgateway:cost_usd:total_monthly", time: 31d,\n'
+    )
+    assert ended.stderr.endswith("\n1 problem (1 error) in out/rules-test-mine.yaml\n")
 
 
 def test_test_needs_generated_files_and_promtool(generated: dict[str, bytes]) -> None:

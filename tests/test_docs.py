@@ -98,10 +98,11 @@ def test_the_commands_of_the_readme_run(tmp_path: Path, promtool: Path) -> None:
         assert result.exit_code == 0, (command, result.output)
 
 
-@pytest.mark.parametrize("command", ["promtool check rules out/rules.yaml", "promtool test rules out/rules-test.yaml"])
+@pytest.mark.parametrize("command", ["promtool check rules out/rules.yaml", "promtool test rules out/rules-test*.yaml"])
 def test_promtool_by_hand_accepts_the_committed_files(command: str, promtool: Path) -> None:
     assert command in README
-    done = subprocess.run([promtool, *shlex.split(command)[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    by_shell: list[str | Path] = ["sh", "-c", f'"$0" {command.removeprefix("promtool ")}', promtool]
+    done = subprocess.run(by_shell, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

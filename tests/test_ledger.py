@@ -330,8 +330,8 @@ MUTANTS = {
         "a target that is given another label while it runs is not billed for its past",
     ),
     "a target is one pod's": (
-        "on (job, instance, pod)",
-        "on (job, instance)",
+        "and on (job, instance, pod)",
+        "and on (job, instance)",
         "another pod at the address of one that ended is billed from zero",
     ),
     "a birth on a target seen within the gap": (

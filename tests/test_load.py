@@ -373,3 +373,80 @@ def test_any_damage_to_the_text_is_refused_in_our_own_words(data: st.DataObject)
 @given(st.text())
 def test_any_text_at_all_is_refused_in_our_own_words(text: str) -> None:
     survives(text)
+
+
+# ---- The age of prices ----------------------------------------------------------------------------------------------
+
+TODAY = date(2026, 7, 1)
+OLD = (
+    "prices were last compared with their source more than {age} ago: {models} (compare them, then set 'checked' to "
+    "today or append the new price)"
+)
+PRICED_AT = """
+version: 1
+gateways: [{{name: gw, namespace: ai}}]
+models: [{{provider: openai, name: gpt, prices: [{prices}]}}]
+"""
+
+# The model's prices -> the day that is told. 2026-01-02 is 180 days ago.
+AGES = {
+    "checked 180 days ago": ("{input: 1, output: 2, checked: 2026-01-02}", None),
+    "checked 181 days ago": ("{input: 1, output: 2, checked: 2026-01-01}", "2026-01-01"),
+    "checked lately, though it began long ago": ("{from: 2020-01-01, input: 1, output: 2, checked: 2026-06-01}", None),
+    "never checked since it began": ("{from: 2020-01-01, input: 1, output: 2}", "2020-01-01"),
+    "of no known age": ("{input: 1, output: 2}", None),
+    "an old one that has a successor": (
+        "{input: 1, output: 2, checked: 2020-01-01}, {from: 2026-07-01, input: 1, output: 3}",
+        None,
+    ),
+    "its successor has not begun": (
+        "{input: 1, output: 2, checked: 2020-01-01}, {from: 2026-07-02, input: 1, output: 3, checked: 2026-06-30}",
+        "2020-01-01",
+    ),
+    "none has begun": ("{from: 2026-07-02, input: 1, output: 2, checked: 2020-01-01}", None),
+}
+
+
+@pytest.mark.parametrize("name", AGES)
+def test_a_price_that_was_compared_too_long_ago_is_told(name: str) -> None:
+    prices, day = AGES[name]
+    text = PRICED_AT.format(prices=prices)
+    problems = load(text, "spec.yaml", TODAY).warnings
+    messages = [OLD.format(age="180d", models=f"'gpt' ({day})")] if day else []
+    assert [str(problem).partition("warning: ")[2] for problem in problems] == messages
+    assert load(text, "spec.yaml").warnings == ()
+
+
+def test_one_warning_tells_of_all_old_prices_at_the_first() -> None:
+    models = "".join(
+        f"  - {{provider: openai, name: {name}, prices: [{{input: 1, output: 2, checked: {day}}}]}}\n"
+        for name, day in (("new", "2026-06-30"), ("a", "2026-01-01"), ("b", "2025-01-01"), ("c", "2024-01-01"))
+    )
+    text = f"version: 1\nprice_max_age: 1d\ngateways: [{{name: gw, namespace: ai}}]\nmodels:\n{models}"
+    (problem,) = load(text, "spec.yaml", TODAY).warnings
+    three = "'a' (2026-01-01), 'b' (2025-01-01), 'c' (2024-01-01)"
+    assert str(problem).startswith("spec.yaml:6:")
+    assert str(problem).endswith(OLD.format(age="1d", models=three))
+    more = text + "  - {provider: openai, name: d, prices: [{from: 2020-01-01, input: 1, output: 2}]}\n"
+    more += "  - {provider: ollama, name: llama, free: true}\n"
+    (problem,) = load(more, "spec.yaml", TODAY).warnings
+    assert str(problem).endswith(OLD.format(age="1d", models=f"{three} and 1 more"))
+
+
+def test_a_former_name_of_a_provider_becomes_the_present_one_wherever_it_stands() -> None:
+    loaded = load(
+        """
+version: 1
+gateways:
+  - name: gw
+    namespace: ai
+    backends: [{name: one, provider: azure.openai, model: gpt}]
+models: [{provider: azure.openai, name: gpt, prices: [{input: 1, output: 2}]}]
+budgets: [{name: all, usd: 1, period: day, match: {provider: azure.openai}}]
+""",
+        "spec.yaml",
+    )
+    spec = loaded.spec
+    assert spec.models[0].provider == "azure"
+    assert spec.gateways[0].backends[0].provider == "azure"
+    assert spec.budgets[0].match == {names.PROVIDER: "azure"}

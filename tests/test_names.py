@@ -99,6 +99,7 @@ def test_the_ledger_s_records_say_how_long_a_step_is(step: str) -> None:
     of_a_step = {record for record in recorded if ":increase" in record} - of_an_hour
     assert {record.rpartition(":increase")[2] for record in of_a_step} == {written}
     assert f"agentgateway:tokens:increase{written}" in of_a_step
+    assert recorded >= {f"agentgateway:cost_usd:minus_reported{written}", *of_an_hour}
 
 
 def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:

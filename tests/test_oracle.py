@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,20 @@ from hypothesis import strategies as st
 from promtool_cases import Case, Samples, failures, money_rules, unmet
 from spec_builders import notation, spec_of
 
-from tollbook.gen.oracle import Cell, Request, dollars, exported, model_of, shown_model
+from tollbook.gen.oracle import (
+    Cell,
+    Request,
+    bounds,
+    day_until,
+    dollars,
+    exported,
+    exported_provider,
+    model_of,
+    price_at,
+    reported,
+    shown_model,
+    usd_per_mtok_at,
+)
 from tollbook.gen.spec import Gateway, Spec
 
 # ---- By hand ---------------------------------------------------------------------------------------------------------
@@ -129,6 +143,138 @@ def test_who_spent_is_kept_apart_whatever_order_the_labels_came_in() -> None:
         (("agent", "x"), ("team", "a")): Decimal(2),
         (("agent", "x"), ("team", "b")): Decimal(1),
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "provider", "shown_as"),
+    [
+        ("0.11", "azure", "azure.openai"),
+        ("1.1", "azure", "azure.openai"),
+        ("1.2", "azure", "azure"),
+        ("1.5", "azure", "azure"),
+        ("1.1", "openai", "openai"),
+    ],
+)
+def test_what_a_gateway_calls_a_provider(version: str, provider: str, shown_as: str) -> None:
+    assert exported_provider(Request(gateway(version), provider, "gpt", "gpt")) == shown_as
+
+
+@pytest.mark.parametrize(("version", "prompt"), [("1.4", 1000), ("1.5", 1000), ("1.6", 1034)])
+def test_what_a_gateway_shows_that_is_told_to_count_as_before(version: str, prompt: int) -> None:
+    told = replace(gateway(version), legacy_token_semantics=True)
+    used = Request(told, "anthropic", "claude", "claude", input=1000, cache_read=30, cache_write=4)
+    assert exported(used)["input"] == prompt
+
+
+TIERED = """
+    models:
+      - provider: openai
+        name: gpt
+        prices:
+          - input: 1
+            output: 10
+            cache_read: 0.5
+            tiers: [{context_over: 1000, input: 2, output: 30}, {context_over: 5000, input: 4, output: 20}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("used", "millionths"),
+    [
+        ({"input": 1000, "output": 7}, 1000 + 70),
+        ({"input": 1001, "output": 7}, 2002 + 210),
+        ({"input": 5000, "output": 7}, 10_000 + 210),
+        ({"input": 5001, "output": 7}, 20_004 + 140),
+        # Cached tokens are part of the context. To write one costs what input does, in each tier.
+        ({"input": 900, "cache_read": 100}, 900 + 50),
+        ({"input": 900, "cache_read": 101}, Decimal("1850.5")),
+        ({"input": 900, "cache_read": 50, "cache_write": 51}, 1800 + 25 + 102),
+        ({"output": 9000}, 90_000),
+    ],
+)
+def test_what_a_gateway_bills_for_one_request(used: dict[str, int], millionths: Decimal | int) -> None:
+    assert reported(spec_of(TIERED), request("gpt", "gpt", "openai", **used)) == Decimal(millionths) / 1_000_000
+
+
+def test_a_gateway_bills_nothing_that_has_no_price() -> None:
+    assert reported(spec_of(TIERED), request("new", "new", input=1)) is None
+    with pytest.raises(ValueError, match="without a price"):
+        bounds(spec_of(TIERED), [request("new", "new", input=1)])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "low", "high"),
+    [
+        ((1000,), 1000, 1000),
+        ((1001,), 1001, 4004),  # the dearest of all tiers: the sum does not tell which
+        ((600, 400), 1000, 1000),
+        ((600, 401), 1001, 4004),
+        ((6000,), 6000, 24_000),
+    ],
+)
+def test_between_what_requests_must_have_cost(prompts: tuple[int, ...], low: int, high: int) -> None:
+    requests = [request("gpt", "gpt", input=prompt, output=1) for prompt in prompts]
+    outputs = len(prompts)
+    dearest = 30 if high > low else 10
+    expected = (Decimal(low + 10 * outputs) / 1_000_000, Decimal(high + dearest * outputs) / 1_000_000)
+    assert bounds(spec_of(TIERED), requests) == expected
+
+
+DATED = """
+    models:
+      - provider: openai
+        name: gpt
+        prices:
+          - {from: 2024-05-01, input: 1.5, output: 10, cache_read: 0.15, cache_write: 7}
+          - {from: 2026-01-01, input: 2, output: 10}
+          - {from: 2026-03-01, input: 2.5, output: 9}
+      - {provider: ollama, name: llama, free: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("day", "input_usd"),
+    [
+        (date(1970, 1, 1), "1.5"),
+        (date(2024, 4, 30), "1.5"),
+        (date(2025, 12, 31), "1.5"),
+        (date(2026, 1, 1), "2"),
+        (date(2026, 2, 28), "2"),
+        (date(2026, 3, 1), "2.5"),
+        (date(2100, 1, 1), "2.5"),
+    ],
+)
+def test_the_price_of_a_day_is_the_last_whose_date_has_come(day: date, input_usd: str) -> None:
+    """The first holds before its date, too."""
+    assert price_at(spec_of(DATED).models[0], day).rates.input == Decimal(input_usd)
+
+
+def test_the_prices_of_a_day_by_token_type() -> None:
+    """Without a price of their own cached tokens cost what input costs."""
+    gpt, llama = spec_of(DATED).models
+    types = ("input", "output", "input_cache_read", "input_cache_write")
+    first, third = (usd_per_mtok_at(gpt, day) for day in (date(2025, 12, 31), date(2026, 3, 1)))
+    assert first == dict(zip(types, map(Decimal, ("1.5", "10", "0.15", "7")), strict=True))
+    assert third == dict(zip(types, map(Decimal, ("2.5", "9", "2.5", "2.5")), strict=True))
+    assert usd_per_mtok_at(llama, date(2026, 3, 1)) == dict.fromkeys(types, Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        ("UTC", datetime(2026, 7, 30, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 7, 29, 18, 15, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 7, 30, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_day_goes_to_midnight_of_its_zone_sharp(zone: str, midnight: datetime) -> None:
+    second = int(midnight.timestamp())
+    assert [day_until(second + after, zone) for after in (0, 1, 86_400, 86_401)] == [
+        date(2026, 7, 29),
+        date(2026, 7, 30),
+        date(2026, 7, 30),
+        date(2026, 7, 31),
+    ]
 
 
 # ---- Against the rules -----------------------------------------------------------------------------------------------

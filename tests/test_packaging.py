@@ -145,8 +145,8 @@ def test_it_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     assert "Example:" in run(tollbook, "--help", cwd=tmp_path).stdout
     assert json.loads(run(tollbook, "schema", cwd=tmp_path).stdout)["$schema"]
     options = ["--spec", "prices.yaml", "--out", "deploy"]
-    assert run(tollbook, "generate", "--no-promtool", *options, cwd=tmp_path).stdout.endswith("8 files, 8 changed\n")
-    assert run(tollbook, "check", *options, cwd=tmp_path).stdout == "deploy: up to date (4 files)\n"
+    assert run(tollbook, "generate", "--no-promtool", *options, cwd=tmp_path).stdout.endswith("12 files, 12 changed\n")
+    assert run(tollbook, "check", *options, cwd=tmp_path).stdout == "deploy: up to date (12 files)\n"
 
 
 def test_its_files_are_those_of_the_checkout(installed: Path, tmp_path: Path) -> None:

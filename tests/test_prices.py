@@ -20,6 +20,8 @@ from tollbook.gen.spec import Spec
 from tollbook.rules import prices
 
 PRICE = "agentgateway:price_usd_per_mtok"
+PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
+LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 SETTLE_SECONDS = 30
 OF_GPT = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt"'
 
@@ -216,3 +218,79 @@ def test_the_reader_of_the_rules_sees_dates_where_the_expression_has_seconds() -
     }
     assert notes["output"] == "5 at first, 7.50 from 2026-07-01, 0.1 from 2027-01-01"
     assert notes["input"] == ""
+
+
+# ---- Long contexts --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_tiers_begin_and_end_with_their_price(settled: bool, promtool: Path) -> None:
+    """On one day a model's tiers begin, another's end, and a third's threshold and rates change."""
+    spec = """
+models:
+  - provider: openai
+    name: begins
+    prices: [{input: 1, output: 10}, {from: 2026-07-01, input: 1, output: 10, tiers: [{context_over: 1000, input: 2}]}]
+  - provider: openai
+    name: ends
+    prices: [{input: 1, output: 10, tiers: [{context_over: 1000, input: 2}]}, {from: 2026-07-01, input: 1, output: 10}]
+  - provider: openai
+    name: moves
+    prices:
+      - {input: 1, output: 10, tiers: [{context_over: 1000, input: 2}]}
+      - {from: 2026-07-01, input: 1, output: 10, tiers: [{context_over: 2000, input: 3}]}
+"""
+    before = {"begins": 1, "ends": 2, "moves": 2}
+    after = {"begins": 2, "ends": 1, "moves": 3}
+    thresholds = {"begins": 1000, "moves": 2000} if settled else {"ends": 1000, "moves": 1000}
+    instant = f"{MIDNIGHTS['UTC', '2026-07-01'] + SETTLE_SECONDS + settled}s"
+    usd = {
+        f'{{gen_ai_system="openai",model="{name}",gen_ai_token_type="input"}}': price
+        for name, price in (after if settled else before).items()
+    }
+    tokens = {f'{{gen_ai_system="openai",model="{name}"}}': count for name, count in thresholds.items()}
+    samples = (
+        (f'sum without (__name__) ({PRICE_HIGH}{{gen_ai_token_type="input"}})', instant, usd),
+        (f"sum without (__name__) ({LONG_CONTEXT_OVER})", instant, tokens),
+    )
+    case = Case("prices", price_rules(spec_of(spec)), samples=samples, evaluated_every=instant)
+    assert failures(promtool, case) == {}
+
+
+def test_a_model_with_tiers_has_its_highest_prices_under_its_own_name_alone(promtool: Path) -> None:
+    """Of each type the highest of any tier; what no tier states anew stays as it is."""
+    spec = spec_of("""
+        models:
+          - provider: openai
+            name: gpt
+            aliases: [gpt-2024]
+            prices:
+              - input: 1
+                output: 10
+                cache_write: 4
+                tiers: [{context_over: 2000, output: 30, cache_read: 3}, {context_over: 9000, input: 2, output: 20}]
+          - {provider: openai, name: flat, prices: [{input: 1, output: 10}]}
+    """)
+    # cache_read is not stated at first: it costs what input does, and in the tiers 3, and again what input does, 2
+    usd = {"input": 2, "output": 30, "input_cache_read": 3, "input_cache_write": 4}
+    of_model = 'gen_ai_system="openai",model="gpt"'
+    samples = (
+        (PRICE_HIGH, "1m", {f'{PRICE_HIGH}{{{of_model},gen_ai_token_type="{kind}"}}': usd[kind] for kind in usd}),
+        (LONG_CONTEXT_OVER, "1m", {f"{LONG_CONTEXT_OVER}{{{of_model}}}": 2000}),
+    )
+    assert failures(promtool, Case("highest", price_rules(spec), samples=samples)) == {}
+
+
+def test_the_reader_sees_when_tiers_begin_and_end() -> None:
+    spec = spec_of("""
+        models:
+          - provider: openai
+            name: gpt
+            prices:
+              - {input: 2, output: 5}
+              - {from: 2026-07-01, input: 2, output: 5, tiers: [{context_over: 200000, input: 4}]}
+              - {from: 2027-01-01, input: 2, output: 5}
+    """)
+    rules = [rule for group in prices.build(spec) for rule in group.rules if isinstance(rule, Recording)]
+    (threshold,) = [rule for rule in rules if rule.record == LONG_CONTEXT_OVER]
+    assert threshold.note == "none at first, 200000 from 2026-07-01, none from 2027-01-01"

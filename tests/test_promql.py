@@ -253,6 +253,16 @@ def test_every_prometheus_works_out_what_was_composed(promtool: Path) -> None:
         (promql.sum_without(("l",), binary(series("a").now(), "+", series("b").now())), "sum without (l) (a + b)"),
         (promql.total(series("a").now()), "sum(a)"),
         (promql.one_of_each(("l", "m"), series("a").now()), "topk by (l, m) (1, a)"),
+        (promql.largest(3, series("a").now()), "topk(3, a)"),
+        (promql.largest(3, series("a").now(), ("l", "m")), "topk by (l, m) (3, a)"),
+        (promql.either_on(["l", "m"], series("a").now(), series("b").now()), "a or on (l, m) b"),
+        (
+            promql.either_on(["l"], both(series("a").now(), series("b").now()), series("c").now(), series("d").now()),
+            "(a and b) or on (l) c or on (l) d",
+        ),
+        (promql.smaller(series("a").now(), series("b").now()), "(a < b) or (b and a)"),
+        (promql.labelled(series("a").now(), "l", "v"), 'label_replace(a, "l", "v", "", "")'),
+        (promql.labelled(series("a").now(), "l", "$1"), 'label_replace(a, "l", "$$1", "", "")'),
         (promql.sum_by(("l", "m"), series("a").now()), "sum by (l, m) (a)"),
         (promql.call("absent", series("a").now()), "absent(a)"),
         (promql.count_values("day", series("a").now()), 'count_values("day", a)'),
@@ -323,6 +333,38 @@ def test_what_was_just_recorded_is_of_this_very_instant(promtool: Path) -> None:
         (now, "3m", {"m": 1}),  # which is why it is not used for this
     )
     assert failures(promtool, Case("just", NO_RULES, {"m": "1x2"}, samples, scraped_every="1m")) == {}
+
+
+def test_the_first_that_knows_a_group_speaks_for_all_of_it(promtool: Path) -> None:
+    """Also of three: what the second has of a group that the first knows does not count, nor do labels besides."""
+    pieces = (series(name).now() for name in ("a", "b", "c"))
+    known = str(promql.either_on(["g"], *pieces))
+    held = {
+        'a{g="x",l="1"}': "1",
+        'a{g="x",l="2"}': "1",
+        'b{g="x",l="3"}': "1",
+        'b{g="y",l="1"}': "1",
+        'c{g="y",l="2"}': "1",
+        'c{g="z"}': "1",
+        "c": "1",
+    }
+    expected = dict.fromkeys(['a{g="x",l="1"}', 'a{g="x",l="2"}', 'b{g="y",l="1"}', 'c{g="z"}', "c"], 1)
+    assert failures(promtool, Case("known", NO_RULES, held, ((known, "0m", expected),))) == {}
+
+
+def test_the_smaller_is_there_where_both_are(promtool: Path) -> None:
+    held = {'a{l="less"}': "1", 'b{l="less"}': "2", 'a{l="more"}': "4", 'b{l="more"}': "3"}
+    held |= {'a{l="same"}': "5", 'b{l="same"}': "5", 'a{l="alone"}': "6", 'b{l="lone"}': "7"}
+    smaller = f"sum by (l) ({promql.smaller(series('a').now(), series('b').now())})"
+    expected = {'{l="less"}': 1, '{l="more"}': 3, '{l="same"}': 5}
+    assert failures(promtool, Case("smaller", NO_RULES, held, ((smaller, "0m", expected),))) == {}
+
+
+def test_a_label_is_set_to_any_text(promtool: Path) -> None:
+    """Whatever it was, and though replacements read dollars."""
+    labelled = str(promql.labelled(series("a").now(), "l", 'US$1 "x" \\ $$'))
+    expected = {'a{l="US$1 \\"x\\" \\\\ $$"}': 1}
+    assert failures(promtool, Case("label", NO_RULES, {'a{l="b"}': "1"}, ((labelled, "0m", expected),))) == {}
 
 
 # ---- Reading ---------------------------------------------------------------------------------------------------------

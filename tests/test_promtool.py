@@ -178,6 +178,57 @@ def test_a_missing_rule_file_is_a_problem_although_promtool_succeeds(failures: C
     ]
 
 
+WRONG = GOOD_TESTS.replace("value: 2", "value: 3")
+NO_RULES = GOOD_TESTS.replace("[rules.yaml]", "[other.yaml]")
+
+
+@pytest.fixture
+def places(promtool: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    """The first line of what is said of these test files, in the order of their names."""
+
+    def of(*tests: str) -> list[str]:
+        (tmp_path / "rules.yaml").write_text(GOOD_RULES)
+        files = [f"rules-test-{letter}.yaml" for letter in "abcdef"[: len(tests)]]
+        for file, text in zip(files, tests, strict=True):
+            (tmp_path / file).write_text(text)
+        problems = Promtool(promtool).run_tests(tmp_path, files, shown_in=Path("deploy/out"))
+        return [text.splitlines()[0] for text in texts(problems)]
+
+    return of
+
+
+def said_of(letter: str, what: str) -> str:
+    return f"deploy/out/rules-test-{letter}.yaml:{what}"
+
+
+def test_each_problem_is_said_of_its_own_file(places: Callable[..., list[str]]) -> None:
+    unreadable = GOOD_TESTS.replace("interval: 1m\n    input", "intervall: 1m\n    input")
+    alarming = GOOD_TESTS.replace("2x10", "9x10")
+    sample = '1:1: error: promtool: expr: "fleet:cost_usd:total", time: 5m,'
+    alert = "1:1: error: promtool: name: spending,"
+    assert places(GOOD_TESTS, WRONG, GOOD_TESTS, alarming, unreadable, WRONG) == [
+        said_of("b", sample),
+        said_of("d", alert),
+        said_of("d", sample),
+        said_of("e", "5:1: error: promtool: field intervall not found in type main.testGroup"),
+        said_of("f", sample),
+    ]
+    assert places(GOOD_TESTS, GOOD_TESTS) == []
+
+
+def test_a_missing_rule_file_is_said_of_the_file_that_names_it(places: Callable[..., list[str]]) -> None:
+    missing = "1:1: error: promtool: there is no rule file 'other.yaml' beside it"
+    assert places(WRONG, NO_RULES, GOOD_TESTS, NO_RULES) == [said_of("b", missing), said_of("d", missing)]
+
+
+def test_every_test_file_among_the_outputs_is_run(promtool: Path) -> None:
+    tests = {"rules-test.yaml": GOOD_TESTS, "rules-test-late.yaml": WRONG}
+    outputs = {"rules.yaml": GOOD_RULES, **tests, "other.yaml": "?"}
+    [problem] = Promtool(promtool).prove(outputs)
+    assert problem.place
+    assert problem.place.file == "rules-test-late.yaml"
+
+
 def test_tests_are_not_run_on_rules_that_cannot_be_loaded(promtool: Path) -> None:
     problems = Promtool(promtool).prove({"rules.yaml": "groups: []\n", "rules-test.yaml": "not even read"})
     assert texts(problems) == ["rules.yaml:1:1: error: promtool: there is no rule in it"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from spec_builders import spec_of
 
 from tollbook import rules
 from tollbook.gen import names, pipeline, promql
+from tollbook.gen.durations import Duration
 from tollbook.gen.promtool import Promtool
 from tollbook.gen.rulefile import rule_groups
 
@@ -158,7 +160,7 @@ SPECS = {
 @cache
 def generated(name: str) -> dict[str, str]:
     outputs = pipeline.build(spec_of(SPECS[name]))
-    return {file: outputs[file] for file in (names.RULES_FILE, names.RULES_TEST_FILE)}
+    return {file: text for file, text in outputs.items() if file == names.RULES_FILE or names.is_rules_test_file(file)}
 
 
 @pytest.mark.parametrize("name", [name for name in SPECS if name != "twenty gateways"])
@@ -209,6 +211,10 @@ def alert_rules(name: str) -> set[Told]:
     return {told(rule["alert"], rule["labels"]) for rule in rules if "alert" in rule}
 
 
+def files_of(name: str) -> dict[str, Any]:
+    return {file: read(name, file) for file in generated(name) if names.is_rules_test_file(file)}
+
+
 def expected_alerts(name: str) -> tuple[set[Told], set[Told]]:
     """Those that some expectation says fire, and those that an expectation of the same alert says do not."""
     moments: dict[str, list[set[Told]]] = defaultdict(list)
@@ -250,6 +256,90 @@ def test_the_tests_run_in_the_order_of_the_rule_file() -> None:
     groups = [group["name"] for group in read("twenty gateways", names.RULES_FILE)["groups"]]
     assert read("twenty gateways", names.RULES_TEST_FILE)["group_eval_order"] == groups
     assert len(groups) > 20
+
+
+# ---- Days and moments ------------------------------------------------------------------------------------------------
+
+OTHER_TIMES = [f"rules-test-{moment}.yaml" for moment in ("week-before", "week-after", "month-before", "month-after")]
+ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml"]
+
+
+def test_a_spec_without_price_changes_gives_no_files_of_days() -> None:
+    assert list(files_of("one gateway, one model, nothing else")) == ALWAYS
+
+
+def test_each_midnight_at_which_a_price_changes_has_a_file_on_either_side() -> None:
+    """In New York winter begins a day at 05:00 UTC, and 30 s later is the last that is seen of the day before."""
+    found = {file: moments(data) for file, data in files_of("prices that change").items() if file not in ALWAYS}
+    first, second = (datetime(year, 1, 1, 5, 0, 30, tzinfo=UTC) for year in (2025, 2026))
+    a_second = timedelta(seconds=1)
+    assert found == {
+        "rules-test-2025-01-01-before.yaml": {first},
+        "rules-test-2025-01-01-after.yaml": {first + a_second},
+        "rules-test-2026-01-01-before.yaml": {second},
+        "rules-test-2026-01-01-after.yaml": {second + a_second},
+    }
+
+
+def moments(data: Any) -> set[datetime]:
+    """At which something is expected; all of it after one interval."""
+    asked = {expectation["eval_time"] for test in data["tests"] for expectation in test["promql_expr_test"]}
+    assert asked == {data["evaluation_interval"]}
+    return {datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=Duration.parse(time).seconds) for time in asked}
+
+
+def test_the_files_of_a_day_state_every_price_of_the_models_that_change() -> None:
+    """Names times token types: gpt and its two aliases; the output alone does not change in 2025."""
+    for file, usd in (("2024", 1), ("2025", 2), ("2026", 1)):
+        date = {"2024": "2025-01-01-before", "2025": "2026-01-01-before", "2026": "2026-01-01-after"}[file]
+        (test,) = read("prices that change", f"rules-test-{date}.yaml")["tests"]
+        prices, count, total = test["promql_expr_test"]
+        assert len(prices["exp_samples"]) == 3 * 4
+        assert {s["value"] for s in prices["exp_samples"] if 'token_type="input"' in s["labels"]} == {usd}
+        assert [sample["value"] for sample in count["exp_samples"]] == [3] * 4
+        assert total["exp_samples"][0]["value"] == 3 * usd * 1_000_000
+
+
+CHANGES = "models: [{provider: openai, name: gpt, prices: [{input: 1, output: 10}, {from: DAY, input: 2, output: 10}]}]"
+
+
+def files_with_change(day: str, zone: str = "UTC") -> list[str]:
+    spec = spec_of(f"prometheus: {{timezone: {zone}}}\n" + CHANGES.replace("DAY", day))
+    return [file for file in pipeline.build(spec) if names.is_rules_test_file(file) and file not in ALWAYS]
+
+
+@pytest.mark.parametrize(("day", "zone"), [("1969-12-31", "UTC"), ("1970-01-01", "Asia/Tokyo")])
+def test_no_day_before_promtool_s_clock_starts_is_tried(day: str, zone: str) -> None:
+    assert files_with_change(day, zone) == []
+
+
+def test_a_new_entry_of_the_same_prices_is_no_change() -> None:
+    spec = spec_of(CHANGES.replace("DAY, input: 2", "2026-01-01, input: 1"))
+    assert [file for file in pipeline.build(spec) if names.is_rules_test_file(file)] == ALWAYS
+
+
+#: Far east and far west, odd minutes, clocks that change at midnight, and a day that a zone left out.
+ZONES = {
+    "Pacific/Kiritimati": "2026-07-30",
+    "Etc/GMT+12": "2026-07-30",
+    "Asia/Kathmandu": "2026-07-30",
+    "Australia/Lord_Howe": "2026-10-04",
+    "America/Havana": "2026-03-08",
+    "Pacific/Apia": "2011-12-30",
+}
+
+
+def test_days_weeks_and_months_of_any_zone_are_tried_and_pass(promtool: Path, tmp_path: Path) -> None:
+    problems = {}
+    for zone, day in ZONES.items():
+        text = f"prometheus: {{timezone: {zone}}}\nbudgets: [{{name: all, usd: 50, period: month}}]\n"
+        outputs = pipeline.build(spec_of(text + CHANGES.replace("DAY", day)))
+        files = [file for file in outputs if names.is_rules_test_file(file) and file != names.RULES_TEST_FILE]
+        assert len(files) == 7, "four of the calendar, one of windows, two of the day"
+        for file in (names.RULES_FILE, *files):
+            (tmp_path / file).write_text(outputs[file])
+        problems[zone] = [str(problem) for problem in Promtool(promtool).run_tests(tmp_path, files)]
+    assert problems == {zone: [] for zone in ZONES}
 
 
 # ---- Wrong rules are found out ---------------------------------------------------------------------------------------
@@ -311,18 +401,91 @@ MUTANTS = {
 }
 
 
-@cache
-def reference() -> dict[str, str]:
-    outputs = pipeline.build(spec_of(REFERENCE))
-    return {names.RULES_FILE: right_rules(), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+# Of versions, names and dollars: what is counted how, by whom, and what the gateway itself counts.
+WHO_COUNTS_HOW = """
+    gateways: [{name: gw, namespace: ai, version: "1.4"}]
+    models:
+      - provider: azure
+        name: gpt
+        prices: [{input: 1, output: 10, cache_read: 0.5, tiers: [{context_over: 200000, input: 2, output: 15}]}]
+      - {provider: anthropic, name: claude, prices: [{input: 3, output: 15}]}
+    attribution: [{label: team, expression: apiKey.team, limit: 3}]
+"""
+MUTANTS_OF_WHO_COUNTS_HOW = {
+    "a version that begins later": ("1\\\\\\\\.([5-9]|", "1\\\\\\\\.([6-9]|"),
+    "a version that begins earlier": ("1\\\\\\\\.([5-9]|", "1\\\\\\\\.([4-9]|"),
+    "tags with a v alone": ("tag=~'v?", "tag=~'v"),
+    "tags without a suffix alone": ("([.+-].*)?'", "'"),
+    "every tag tells a version": ("tag=~'v?(1\\\\\\\\.([5-9]|", "tag=~'.*|v?(1\\\\\\\\.([5-9]|"),
+    "a version's meaning": ("'token_semantics', '1.5'", "'token_semantics', '1.0'"),
+    "no meaning of its own": ("{job='monitoring/ai-gw',tag=~", "{job='elsewhere',tag=~"),
+    "a meaning that nothing reads": ("token_semantics='1.5'", "token_semantics='1.6'"),
+    "a provider's former name": ("'gen_ai_system', 'azure\\\\\\\\.openai'", "'gen_ai_system', 'azure'"),
+    "a provider's present name": ("'shown_gen_ai_system', 'azure'", "'shown_gen_ai_system', 'azure2'"),
+    "one name more": ("topk(3,", "topk(4,"),
+    "one name fewer": ("topk(3,", "topk(2,"),
+    "those that use the least": ("topk(3,", "bottomk(3,"),
+    "others dropped": (" or on (team) label_replace", " and on (team) label_replace"),
+    "others under another name": ("'shown_team', 'other'", "'shown_team', 'others'"),
+    "nobody competes for a place": ("team!~'unknown|'", "team!~''"),
+    "nobody is one of the others": (",team=~'unknown|'}", ",team=~'nobody|'}"),
+    "a limit that is reached is told": ("> 3", ">= 3"),
+    "a limit that is told one later": ("> 3", "> 4"),
+    "a share that is told earlier": ("> 10) and", "> 9) and"),
+    "a share that is told later": ("> 10) and", "> 11) and"),
+    "a share of those with a name": ("increase1h{team=~'unknown|'}", "increase1h{team!~'unknown|'}"),
+    "an alert that waits too long": ('"for": "15m"', '"for": "17m"'),
+    "an alert that does not wait": ('"for": "15m"', '"for": "14m"'),
+    "a threshold too low": ("vector(200000)", "vector(199999)"),
+    "a threshold too high": ("vector(200000)", "vector(201000)"),
+    "a sum instead of a difference": (
+        " - sum by (gen_ai_system, model) (last_over_time(agentgateway:reported",
+        " + sum by (gen_ai_system, model) (last_over_time(agentgateway:reported",
+    ),
+    "a threshold's rate": (
+        '"expr": "vector(15)", "labels": {"gen_ai_system": "azure"',
+        '"expr": "vector(16)", "labels": {"gen_ai_system": "azure"',
+    ),
+    "no longer than the threshold is long": (
+        ") > on (gen_ai_system, model) group_left ()",
+        ") >= on (gen_ai_system, model) group_left ()",
+    ),
+    "the prompt's cached tokens": (
+        "input|input_cache_read|input_cache_write'}[1ms])) >",
+        "input_cache_read|input_cache_write'}[1ms])) >",
+    ),
+    "a surcharge of everything": (
+        " - last_over_time(agentgateway:cost_usd_low:",
+        " - 0 * last_over_time(agentgateway:cost_usd_low:",
+    ),
+    "no surcharge": ("> 0.000000001", "> 1000000"),
+    "a surcharge of another type": ('"gen_ai_token_type": "long_context"', '"gen_ai_token_type": "long"'),
+    "a surcharge without a bound": (
+        " < last_over_time(agentgateway:cost_usd_high:",
+        " < 1e9 * last_over_time(agentgateway:cost_usd_high:",
+    ),
+    "bounds without output": ("gen_ai_token_type!='long_context'", "gen_ai_token_type!='output'"),
+    "the gateway's dollars of another job": (
+        "cost_usd_total{job='monitoring/ai-gw'}",
+        "cost_usd_total{job='elsewhere'}",
+    ),
+    "a difference of no size": ("abs(sum by", "-1 * (sum by"),
+    "a tolerated share": ("> (0.02 *", "> (2 *"),
+}
 
 
 @cache
-def right_rules() -> str:
+def reference(text: str) -> dict[str, str]:
+    outputs = pipeline.build(spec_of(text))
+    return {names.RULES_FILE: right_rules(text), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+
+
+@cache
+def right_rules(text: str) -> str:
     """Each expression on one line, so that a mutant need not know how it is laid out; and without weeks and months,
     which nothing reads here and which take long."""
     slow = {names.WEEK_TO_DATE, names.MONTH_TO_DATE}
-    groups = rules.build(spec_of(REFERENCE))
+    groups = rules.build(spec_of(text))
     data = rule_groups(groups)
     for group, group_data in zip(groups, data, strict=True):
         for rule, rule_data in zip(group.rules, group_data["rules"], strict=True):
@@ -331,18 +494,26 @@ def right_rules() -> str:
     return json.dumps({"groups": data})
 
 
-def test_the_right_rules_pass(promtool: Path) -> None:
-    assert Promtool(promtool).prove(reference()) == []
+ALL_MUTANTS = [
+    *(pytest.param(REFERENCE, *mutant, id=name) for name, mutant in MUTANTS.items()),
+    *(pytest.param(WHO_COUNTS_HOW, *mutant, id=name) for name, mutant in MUTANTS_OF_WHO_COUNTS_HOW.items()),
+]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_wrong_rules_do_not_pass(mutant: str, promtools: list[tuple[str, Path]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [REFERENCE, WHO_COUNTS_HOW])
+def test_the_right_rules_pass(text: str, promtool: Path) -> None:
+    assert Promtool(promtool).prove(reference(text)) == []
+
+
+@pytest.mark.parametrize(("text", "piece", "instead"), ALL_MUTANTS)
+def test_wrong_rules_do_not_pass(
+    text: str, piece: str, instead: str, promtools: list[tuple[str, Path]], tmp_path: Path
+) -> None:
     """On one promtool: that the same tests pass on all of them is seen above."""
     _, promtool = promtools[-1]
-    piece, instead = MUTANTS[mutant]
-    assert piece in right_rules(), "the rules no longer have this piece"
-    (tmp_path / names.RULES_FILE).write_text(right_rules().replace(piece, instead))
-    (tmp_path / names.RULES_TEST_FILE).write_text(reference()[names.RULES_TEST_FILE])
+    assert piece in right_rules(text), "the rules no longer have this piece"
+    (tmp_path / names.RULES_FILE).write_text(right_rules(text).replace(piece, instead))
+    (tmp_path / names.RULES_TEST_FILE).write_text(reference(text)[names.RULES_TEST_FILE])
     problems = [problem.message for problem in Promtool(promtool).run_tests(tmp_path)]
     assert problems != []
     assert [problem for problem in problems if "got:" not in problem] == [], "these are no rules at all"

@@ -1,0 +1,128 @@
+"""Tests of who spends: more names than are kept apart, spend without a name, and the alerts on both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen import names, oracle, traffic
+from tollbook.gen.model import Alert
+from tollbook.gen.promql import series, sum_by, sum_of_steps
+from tollbook.gen.promtest import Case, absent, constant, expect, expect_alerts, values
+from tollbook.gen.spec import Attribution, Gateway, Model, Spec
+from tollbook.gen.traffic import BORN, TOKENS
+
+#: A label that may have more values than this is not filled up in a test.
+MOST_VALUES = 200
+
+#: What bears nobody's name, in percent of what bears one: at first 9.9 percent of all are nobody's, then 10.7.
+_FEW, _MANY = 11, 12
+
+
+def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
+    for entry in spec.attribution:
+        if entry.limit <= MOST_VALUES:
+            yield _who(spec, entry, alerts)
+
+
+@dataclass(frozen=True)
+class _Spenders:
+    """On every gateway two more than the limit, each using more than the one before. The smallest two come later, one
+    a step, and are summed as others; with the first of them nobody's share grows."""
+
+    spec: Spec
+    entry: Attribution
+    model: Model
+
+    @property
+    def unit(self) -> int:
+        """Tokens for a dime at least, where they cost anything: alerts are silent below a cent."""
+        usd = self.model.prices[0].rates.output * TOKENS / oracle.MILLION
+        return TOKENS * (1 + int(Decimal("0.1") / usd)) if usd else TOKENS
+
+    @property
+    def used(self) -> dict[str, int]:
+        return {f"spender-{number}": self.unit * number for number in range(2, self.entry.limit + 4)}
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        return tuple(self.used)[:2]
+
+    @property
+    def shown(self) -> dict[str, int]:
+        kept = {name: tokens for name, tokens in self.used.items() if name not in self.late}
+        return {**kept, names.OTHER: sum(self.used[name] for name in self.late), names.UNKNOWN: self.nobody[-1]}
+
+    @property
+    def nobody(self) -> tuple[int, int]:
+        """Tokens without a name, at first and then: a part of the others."""
+        named = sum(self.used.values())
+        at_first = named - sum(self.used[name] for name in self.late)
+        return at_first * _FEW // 100, named * _MANY // 100
+
+    def series(self, gateway: Gateway, steps: int) -> Iterator[dict[str, str]]:
+        for name, tokens in self.used.items():
+            born = BORN + 1 + self.late.index(name) if name in self.late else BORN
+            yield self._counter(gateway, name, values(absent(born), constant(tokens, steps - born)))
+        first, then = self.nobody
+        yield self._counter(gateway, names.UNKNOWN, values(absent(BORN), str(first), constant(then, steps - BORN - 1)))
+
+    def _counter(self, gateway: Gateway, value: str, seen: str) -> dict[str, str]:
+        request = traffic.request_of(self.spec, gateway, self.model, self.model.name)
+        labelled = replace(request, labels={**request.labels, self.entry.label: value})
+        return traffic.counter(self.spec, labelled, names.OUTPUT, seen)
+
+
+def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
+    priced = [model for model in traffic.priced_models(spec) if model.prices[0].rates.output]
+    spenders = _Spenders(spec, entry, next(iter(priced), spec.models[0]))
+    over_limit = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_OVER_LIMIT]
+    unattributed = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_UNATTRIBUTED]
+    waits = traffic.steps_in(spec, over_limit[0].hold)
+    grown = BORN + 1
+    expected = _silent_then_firing(spec, over_limit, grown + waits, _too_many(spec, over_limit, spenders))
+    if priced:
+        nameless = _nobodys(spec, unattributed[0], spenders)
+        expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
+    at = traffic.instant(spec, traffic.counted(spec, grown + 1))
+    recorded = sum_of_steps(series(names.tokens(spec.prometheus.step)), at)
+    samples = [
+        ({names.GATEWAY: gateway.id, entry.label: value}, tokens)
+        for gateway in spec.gateways
+        for value, tokens in spenders.shown.items()
+    ]
+    steps = traffic.counted(spec, grown) + waits + 1
+    series_in = [traffic.up(spec, gateway, scraped=constant(1, steps)) for gateway in spec.gateways]
+    series_in += [line for gateway in spec.gateways for line in spenders.series(gateway, steps)]
+    return Case(
+        f"more values of {entry.label} than the spec keeps apart, and spend without one",
+        spec.prometheus.step,
+        tuple(series_in),
+        (expect(sum_by([names.GATEWAY, entry.label], recorded), at, samples),),
+        tuple(expected),
+    )
+
+
+def _about(alerts: Sequence[Alert], entry: Attribution) -> list[Alert]:
+    return [rule for rule in alerts if rule.labels.get(names.ATTRIBUTION) == entry.label]
+
+
+_Firing = list[tuple[Alert, dict[str, str], Decimal]]
+
+
+def _too_many(spec: Spec, rules: Sequence[Alert], spenders: _Spenders) -> _Firing:
+    return [(rule, traffic.kept_labels(spec), Decimal(len(spenders.used))) for rule in rules]
+
+
+def _nobodys(spec: Spec, rule: Alert, spenders: _Spenders) -> _Firing:
+    nobody = Decimal(spenders.nobody[-1])
+    percent = 100 * nobody / (nobody + sum(spenders.used.values()))
+    return [(rule, {names.GATEWAY: gateway.id, **traffic.kept_labels(spec)}, percent) for gateway in spec.gateways]
+
+
+def _silent_then_firing(spec: Spec, rules: Sequence[Alert], fires: int, firing: _Firing) -> list[dict[str, Any]]:
+    """A step before it fires an alert would already be told if it did not wait, or began below its threshold."""
+    alert, before = rules[0].alert, traffic.instant(spec, fires - 1)
+    return [expect_alerts(alert, before, []), expect_alerts(alert, traffic.instant(spec, fires), firing)]

@@ -1,0 +1,173 @@
+"""Tests of rules that read what other rules recorded: what counts is what was recorded now, and a price for a while.
+
+Back from an outage, Prometheus finds the records of before. So some are put in here as it would have left them, and all
+rules are evaluated once. Providers, names and token types of the tests' own stand beside those of the spec.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from tollbook.gen import names, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.oracle import MILLION
+from tollbook.gen.promql import Expr, series, sum_by
+from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, input_series, values
+from tollbook.gen.spec import Spec
+from tollbook.gen.traffic import TOKENS
+
+_OWN = "tollbook-test"
+#: Providers whose cached tokens are taken off `input`, each for a reason of its own.
+_CACHING = ("openai", "gcp.vertex_ai")
+
+#: A name with a price of before, like those under test.
+_ASKED = f"{_OWN}-asked"
+_FIRST_USD, _LAST_USD = Decimal(7), Decimal(8)
+
+
+@dataclass(frozen=True)
+class _Use:
+    provider: str
+    name: str
+    token_type: str
+    priced: Duration | None
+    """How long ago its price was last recorded."""
+    is_priced: bool
+
+    @property
+    def shown(self) -> tuple[tuple[str, str, str], ...]:
+        """Request and response model, and the model that is billed: the response's, else the request's."""
+        model = f"{_OWN}-model" if self.is_priced else self.name
+        return (
+            (f"{_OWN}-unlisted", self.name, model),
+            (self.name, names.UNKNOWN, model),
+            (_ASKED, self.name, model if self.is_priced else f"{_ASKED}-model"),
+        )
+
+
+def cases(spec: Spec, end: Duration) -> Iterator[Case]:
+    yield _prices(spec, end)
+    yield _restart(spec, end)
+
+
+def _uses(spec: Spec) -> Iterator[_Use]:
+    """Each of those with a price differs from what the spec prices in one label only; so does each without."""
+    model, step = spec.models[0], spec.prometheus.step
+    late = spec.prometheus.gap + step + step
+    for own, priced in ((_OWN, _recent(spec)), (f"{_OWN}-none", None)):
+        yield _Use(own, model.name, names.OUTPUT, priced, priced is not None)
+        yield _Use(model.provider, own, names.OUTPUT, priced, priced is not None)
+    yield _Use(_OWN, f"{_OWN}-late", names.OUTPUT, late, is_priced=False)
+
+
+def _prices(spec: Spec, end: Duration) -> Case:
+    """A name is found by the response, or by the request where the response's has no price."""
+    step, gateway = spec.prometheus.step, spec.gateways[0].id
+    uses = list(_uses(spec))
+    series_in = list(_old_prices(spec, end, uses))
+    by_model: dict[tuple[str, ...], int] = defaultdict(int)
+    unpriced: dict[tuple[str, ...], int] = {}
+    numbers = count(1)
+    for use in uses:
+        for request, response, model in use.shown:
+            tokens = TOKENS * next(numbers)
+            called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
+            labels = {names.GATEWAY: gateway, **_named(use, called), **traffic.spend_labels(spec)}
+            series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
+            by_model[use.provider, model, use.token_type] += tokens
+            if model == use.name:
+                unpriced[use.provider, request, response, use.token_type] = tokens
+    usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if "-model" in key[1]}
+    by_model_labels = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
+    by_names_labels = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
+    samples = (
+        _vector(by_model_labels, _now(names.tokens(step)), end, by_model),
+        _vector(by_names_labels, _now(names.unpriced_tokens(step)), end, unpriced),
+        _vector(by_model_labels, _now(names.cost(step)), end, usd, billionths),
+    )
+    return Case("a price holds on while Prometheus is away", step, tuple(series_in), samples)
+
+
+def _named(use: _Use, called: Mapping[str, str]) -> dict[str, str]:
+    return {names.PROVIDER: use.provider, **called, names.TOKEN_TYPE: use.token_type}
+
+
+def _vector(
+    by: tuple[str, ...],
+    expr: Expr,
+    at: Duration,
+    figures: Mapping[tuple[str, ...], int],
+    unit: Callable[[Expr], Expr] | None = None,
+) -> dict[str, Any]:
+    summed = sum_by(by, expr)
+    samples = [(dict(zip(by, key, strict=True)), figure) for key, figure in figures.items()]
+    return expect(unit(summed) if unit else summed, at, samples)
+
+
+def _old_prices(spec: Spec, end: Duration, uses: Iterable[_Use]) -> Iterator[dict[str, str]]:
+    recent = _at(spec, end - _recent(spec), f"{_FIRST_USD} {_LAST_USD}")
+    for provider in dict.fromkeys(use.provider for use in uses):
+        yield from _old_price(provider, f"{_ASKED}-model", _ASKED, recent)
+    for use in uses:
+        if use.priced:
+            seen = _at(spec, end - use.priced, f"{_FIRST_USD} {_LAST_USD}")
+            yield from _old_price(use.provider, f"{_OWN}-model", use.name, seen)
+
+
+def _old_price(provider: str, model: str, name: str, seen: str) -> Iterator[dict[str, str]]:
+    """Of every type of token, as prices are recorded."""
+    sold_as = {names.PROVIDER: provider, names.MODEL: model, names.RESPONSE_MODEL: name}
+    for token_type in names.TOKEN_TYPES:
+        yield input_series(names.PRICE, {**sold_as, names.TOKEN_TYPE: token_type}, seen)
+
+
+def _recent(spec: Spec) -> Duration:
+    return spec.prometheus.gap - spec.prometheus.step - spec.prometheus.step
+
+
+def _restart(spec: Spec, end: Duration) -> Case:
+    """What was recorded a step ago, each record by itself: nothing follows from it now."""
+    step, model = spec.prometheus.step, spec.models[0]
+    labels = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, **traffic.spend_labels(spec)}
+    called = {names.REQUEST_MODEL: model.name, names.RESPONSE_MODEL: model.name}
+    shown = {**labels, **called, names.TOKEN_TYPE: names.OUTPUT}
+    unlisted = {**shown, **dict.fromkeys(called, traffic.UNLISTED_MODEL)}
+    nameless, asked = ({**of, names.RESPONSE_MODEL: names.UNKNOWN} for of in (unlisted, shown))
+    cached = [{**shown, names.PROVIDER: provider, names.TOKEN_TYPE: names.CACHE_READ} for provider in _CACHING]
+    spent = {**labels, names.MODEL: model.name}
+    yesterday = {names.DAY: "-2", names.WEEK: "-1", names.MONTH: "11"}
+    before = _at(spec, end - step, "5")
+    put_in: Iterable[tuple[str, Mapping[str, str]]] = (
+        *((names.metered_tokens(step), labels) for labels in (shown, *cached)),
+        *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
+        (names.tokens(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
+        (names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
+        (names.DAY_TOTAL, {**spent, **yesterday}),
+        (names.CALENDAR, {names.GATEWAY: labels[names.GATEWAY], **yesterday}),
+    )
+    records = (
+        *(names.billable_tokens(step), names.tokens(step), names.unpriced_tokens(step), names.cost(step)),
+        *(names.gateway_cost(step), names.cost_of_day(step)),
+        *(names.DAY_TO_DATE, names.WEEK_TO_DATE, names.MONTH_TO_DATE),
+    )
+    samples = tuple(expect(_now(record), end, []) for record in records)
+    return Case("nothing of before a restart is counted again", step, _series(put_in, before), samples)
+
+
+def _series(put_in: Iterable[tuple[str, Mapping[str, str]]], seen: str) -> tuple[dict[str, Any], ...]:
+    return tuple(input_series(record, labels, seen) for record, labels in put_in)
+
+
+def _now(record: str) -> Expr:
+    return series(record).just_recorded()
+
+
+def _at(spec: Spec, moment: Duration, samples: str) -> str:
+    """These samples, of which the last comes at this moment or less than a step before it."""
+    index = moment.milliseconds // spec.prometheus.step.milliseconds
+    return values(absent(index + 1 - len(samples.split())), samples)

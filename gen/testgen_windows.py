@@ -1,0 +1,154 @@
+"""Tests of everything that looks back: how long each window is, to the entry.
+
+The entries are put in as the ledger would have recorded them, a whole month of them, and all rules are evaluated once
+at its end: the length of a window shows in what it holds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tollbook.gen import names, testgen_histories, testgen_records, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.model import Alert
+from tollbook.gen.oracle import Cell
+from tollbook.gen.promql import one_of, series
+from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, expect_alerts, input_series, values
+from tollbook.gen.spec import Spec
+
+#: Longer than every window but that of a month to date, which testgen_calendar tries.
+_END = Duration.parse("31d")
+
+#: promtool reads at most 10,000 samples of one window.
+_EVERY = Duration.parse("20m")
+
+_HOUR = Duration.parse("1h")
+_RECENT = Duration.parse("5m")
+_WINDOWS = (
+    (names.COST_HOURLY, _HOUR),
+    (names.COST_DAILY, Duration.parse("24h")),
+    (names.COST_WEEKLY, Duration.parse("7d")),
+    (names.COST_MONTHLY, Duration.parse("30d")),
+)
+_TOKENS = {names.INPUT: 1, names.OUTPUT: 10, names.CACHE_READ: 100, names.CACHE_WRITE: 1000}
+
+_Labels = tuple[tuple[str, str], ...]
+
+
+def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
+    cases = (
+        *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts)),
+        testgen_histories.case(spec, _END),
+        *testgen_records.cases(spec, _END),
+    )
+    yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
+
+
+def _held(window: Duration, every: Duration) -> int:
+    """How many entries lie in the window that ends with the file: one on its far edge is out."""
+    last = _END.milliseconds // every.milliseconds
+    return last - max(_END.milliseconds - window.milliseconds, 0) // every.milliseconds
+
+
+def _dollars(spec: Spec) -> Case:
+    """Every cell spends an amount of its own at each entry."""
+    cells = traffic.cells(spec, (names.OUTPUT,))
+    step, entries = spec.prometheus.step, _END.milliseconds // _EVERY.milliseconds
+    day = {names.DAY: "0", names.WEEK: "0", names.MONTH: "1"}
+    series_in = []
+    for usd, cell in enumerate(cells, start=1):
+        series_in.append(input_series(names.cost(step), traffic.labels_of(cell), _all_along(usd, entries)))
+        dated = {**traffic.without_type(cell), **day}
+        series_in.append(input_series(names.cost_of_day(step), dated, _all_along(usd, entries - 1)))
+    by_gateway = _by_gateway(spec, cells)
+    for labels, usd in by_gateway.items():
+        series_in.append(input_series(names.gateway_cost(step), dict(labels), _all_along(usd, entries - 1)))
+    hourly = [(traffic.labels_of(cell), usd * _held(_HOUR, _EVERY)) for usd, cell in enumerate(cells, start=1)]
+    samples = [
+        _vector(names.COST_1H, hourly),
+        _vector(names.COST_BY_GATEWAY, [(dict(of), usd * _held(_HOUR, _EVERY)) for of, usd in by_gateway.items()]),
+        *(_vector(record, _fleet(by_gateway, _held(window, _EVERY))) for record, window in _WINDOWS),
+        *_rolling_budgets(spec, cells),
+    ]
+    return Case("dollars in sliding windows", _EVERY, tuple(series_in), tuple(samples))
+
+
+def _rolling_budgets(spec: Spec, cells: Sequence[Cell]) -> Iterator[dict[str, Any]]:
+    spent = {
+        budget.name: sum(usd for usd, cell in enumerate(cells, start=1) if traffic.is_counted(budget, cell))
+        * _held(budget.period, _EVERY)
+        for budget in spec.budgets
+        if isinstance(budget.period, Duration)
+    }
+    if spent:
+        own = series(names.BUDGET_SPENT, one_of(names.BUDGET, spent)).now()
+        labelled = [({"__name__": names.BUDGET_SPENT, names.BUDGET: name}, usd) for name, usd in spent.items()]
+        yield expect(own, _END, labelled)
+
+
+def _tokens(spec: Spec) -> Case:
+    """Another number of each type, at each step of the last hours."""
+    step, series_in = spec.prometheus.step, []
+    spent: dict[str, dict[_Labels, int]] = {names.INPUT: defaultdict(int), names.OUTPUT: defaultdict(int)}
+    for number, cell in enumerate(traffic.cells(spec, names.TOKEN_TYPES), start=1):
+        tokens = number * _TOKENS[cell.token_type]
+        series_in.append(input_series(names.tokens(step), traffic.labels_of(cell), _lately(step, tokens)))
+        side = names.OUTPUT if cell.token_type == names.OUTPUT else names.INPUT
+        spent[side][_gateway_labels(spec, cell)] += tokens * _held(_RECENT, step)
+    samples = [
+        _vector(names.INPUT_TOKENS_BY_GATEWAY, [(dict(of), tokens) for of, tokens in spent[names.INPUT].items()]),
+        _vector(names.OUTPUT_TOKENS_BY_GATEWAY, [(dict(of), tokens) for of, tokens in spent[names.OUTPUT].items()]),
+        _vector(names.INPUT_TOKENS_TOTAL, _fleet(spent[names.INPUT], 1)),
+        _vector(names.OUTPUT_TOKENS_TOTAL, _fleet(spent[names.OUTPUT], 1)),
+    ]
+    return Case("tokens in the last minutes", step, tuple(series_in), tuple(samples))
+
+
+def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
+    step, rule = spec.prometheus.step, next(rule for rule in alerts if rule.alert == names.ALERT_UNPRICED)
+    labels = {
+        names.GATEWAY: spec.gateways[0].id,
+        names.PROVIDER: spec.models[0].provider,
+        names.REQUEST_MODEL: traffic.UNLISTED_MODEL,
+        names.RESPONSE_MODEL: traffic.UNLISTED_MODEL,
+        **traffic.kept_labels(spec),
+    }
+    used = input_series(names.unpriced_tokens(step), labels, _lately(step, 1))
+    firing = expect_alerts(rule.alert, _END, [(rule, labels, Decimal(_held(_HOUR, step)))])
+    return Case("tokens without a price in the last hour", step, (used,), alerts=(firing,))
+
+
+def _all_along(value: int, entries: int) -> str:
+    return values(absent(1), constant(value, entries))
+
+
+def _lately(step: Duration, value: int) -> str:
+    """Three hours of entries at the end."""
+    last, entries = (time.milliseconds // step.milliseconds for time in (_END, Duration.parse("3h")))
+    return values(absent(last - entries), constant(value, entries + 1))
+
+
+def _gateway_labels(spec: Spec, cell: Cell) -> _Labels:
+    kept = {label: value for label, value in cell.labels if label in spec.prometheus.keep_labels}
+    return tuple({names.GATEWAY: cell.gateway, **kept}.items())
+
+
+def _by_gateway(spec: Spec, cells: Sequence[Cell]) -> dict[_Labels, int]:
+    found: dict[_Labels, int] = defaultdict(int)
+    for usd, cell in enumerate(cells, start=1):
+        found[_gateway_labels(spec, cell)] += usd
+    return found
+
+
+def _fleet(by_gateway: Mapping[_Labels, int], entries: int) -> list[tuple[dict[str, str], int]]:
+    found: dict[_Labels, int] = defaultdict(int)
+    for labels, figure in by_gateway.items():
+        found[tuple(label for label in labels if label[0] != names.GATEWAY)] += figure * entries
+    return [(dict(labels), figure) for labels, figure in found.items()]
+
+
+def _vector(record: str, samples: Sequence[tuple[Mapping[str, str], int]]) -> dict[str, Any]:
+    return expect(series(record).now(), _END, [({"__name__": record, **labels}, figure) for labels, figure in samples])

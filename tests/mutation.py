@@ -1,0 +1,354 @@
+"""How good the generated tests are: the rules are damaged one fact at a time, and the tests must notice.
+
+`python tests/mutation.py` (`make mutation`) takes the rules of a small spec that has one of everything, makes every
+damage that tests/mutants.py knows, and lets promtool run the generated tests on each. What no test catches is listed.
+It must have a reason in ACCEPTED, and few may need one; otherwise the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from conftest import programs
+from mutants import Mutant, mutants_of, shape_of
+
+from tollbook import rules
+from tollbook.gen import names, pipeline
+from tollbook.gen.durations import Duration
+from tollbook.gen.load import load
+from tollbook.gen.promql_reading import metrics_of, problem_in
+from tollbook.gen.rulefile import rule_groups
+from tollbook.gen.spec import Spec
+
+REFERENCE = """\
+version: 1
+prometheus: {keep_labels: [cluster], timezone: Asia/Kolkata}
+gateways:
+  - {name: gw, namespace: ai, version: "1.4"}
+  - {name: new, namespace: ai}
+models:
+  - provider: openai
+    name: gpt
+    aliases: [gpt-2024]
+    prices:
+      - {input: 1.5, output: 10, cache_read: 0.15, cache_write: 7}
+      - {from: 2026-01-01, input: 2, output: 10, cache_read: 0.15, cache_write: 8}
+      - {from: 2026-03-01, input: 2, output: 9, cache_read: 0.2, cache_write: 9}
+  - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}]}
+  - {provider: gcp.vertex_ai, name: claude, prices: [{input: 4, output: 16}]}
+  - {provider: gcp.vertex_ai, name: gemini, prices: [{input: 1.25, output: 11}]}
+attribution: [{label: team, expression: apiKey.team}]
+budgets:
+  - {name: daily, usd: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}
+  - {name: monthly, usd: 500, period: month, alert_at: {100: critical}, labels: {pager: cost}}
+  - {name: rolling, usd: 20, period: 24h, match: {team: search, gateway: ai/gw}, alert_at: {80: warning}}
+"""
+
+#: Why a damage may survive: regular expressions for the rule and the change, and the reason. The first that fits holds.
+ACCEPTED: Sequence[tuple[str, str, str]] = (
+    (
+        "^agentgateway:price_usd_per_mtok",
+        r"\[\[and -> or\]\] \(vector\(time\(\) - \d+\) > |time\(\) \[\[- -> \+\]\] \d+\) > |\[\[> -> >=\]\] \d",
+        "an entry that begins early changes nothing: the one before goes first",
+    ),
+    (
+        "^agentgateway:price_usd_per_mtok",
+        r"> \[\[\d+ -> \d+ - 1\]\]",
+        "an entry that begins early changes nothing: the one before goes first",
+    ),
+    (
+        "^agentgateway:metered_tokens",
+        r"\[\[\[1m -> 2m\]\]\] offset 30s\) - ",
+        "a series that ended a step before has risen by nothing since",
+    ),
+    (
+        "^agentgateway:metered_tokens",
+        r"\[1m\] offset \[\[30s -> 15s\]\]\) unless last_over_time\(up",
+        "no test has a scrape between the end of a step and its evaluation",
+    ),
+    (
+        "^agentgateway:metered_tokens",
+        r"offset \[\[1m30s -> (3m|45s)\]\] == 1\)\)\), 0\)\)",
+        "a restarted series that is not carried over is born: all of it counts alike",
+    ),
+    (
+        "^agentgateway:metered_tokens",
+        r"\{job(\[\[= -> !=\]\].*?|=\[\[.*?\]\])\}\[1h\] offset",
+        "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
+    ),
+    (
+        "^agentgateway:billable_tokens",
+        "taken_from_input -> |taken_from_inputx",
+        "the label lives inside this one expression, so that any name is as good",
+    ),
+    (
+        "^agentgateway:billable_tokens",
+        r'"input", \[\["" -> "x"\]\]',
+        "one label that no series has is as good as another",
+    ),
+    (
+        "^agentgateway:tokens",
+        r"\[\[\* -> /\]\] on",
+        "tokens are multiplied by one here, which only lends them the model's name",
+    ),
+    (
+        "^agentgateway:tokens",
+        r"\[\[topk -> bottomk\]\]|\(\[\[1 -> 2\]\], group",
+        "two models have one name only while rules of two specs overlap (tests/test_tokens.py)",
+    ),
+    (
+        "^agentgateway:tokens",
+        r'response_model="unknown"\}\[1ms\]\) unless (?:(?!gen_ai_request_model).)*\[\[',
+        "no price bears the name 'unknown', so that nothing is found by such a response",
+    ),
+    (
+        "^agentgateway:(tokens|unpriced_tokens)",
+        r"\[\[last_over_time -> min_over_time\]\]\(agentgateway:price_usd",
+        "here it counts whether there is a price, not which",
+    ),
+    (
+        "^agentgateway:(tokens|unpriced_tokens|cost_usd:increase1m)",
+        r"\[1h\]\) \[\[unless -> or\]\]|\) \[\[agentgateway:price_usd_per_mtok -> \w+:price_usd_per_mtok_x\]\]",
+        "the last price and the present one are the same series of which `or` takes one",
+    ),
+)
+
+#: Of all damages, those with a reason not excused.
+LOWEST_SCORE = 0.95
+
+#: Read by a rule that may give something although nothing is put in.
+ANYTHING = ""
+
+#: promtool is asked about so many at once.
+BATCH = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rules of a spec, the tests generated from it, and the damages to try."""
+
+    groups: list[dict[str, Any]]
+    tests: dict[str, dict[str, Any]]
+    """Each case of each generated test file as a file of its own, the quickest first."""
+    needed: dict[str, set[str]]
+    """Case -> the records and alerts that its answers depend on; the other rules need not be evaluated."""
+    food: dict[str, set[str]]
+    """Record or alert -> all that it reads, and what that reads, down to what is scraped or made of nothing."""
+    damages: list[Damage]
+
+
+@dataclass(frozen=True)
+class Damage:
+    group: int
+    rule: int
+    mutant: Mutant
+
+
+@dataclass(frozen=True)
+class Result:
+    tried: list[Mutant]
+    survivors: list[Mutant]
+
+    @property
+    def score(self) -> float:
+        return 1 - len(self.survivors) / len(self.tried)
+
+    @property
+    def unexplained(self) -> list[Mutant]:
+        return [mutant for mutant in self.survivors if not reason_for(mutant)]
+
+
+def plan_of(spec: Spec, every: int = 1) -> Plan:
+    """`every`: of the damages only each so-manieth."""
+    built = rules.build(spec)
+    groups = rule_groups(built)
+    for group, data in zip(built, groups, strict=True):
+        for rule, rule_data in zip(group.rules, data["rules"], strict=True):
+            rule_data["expr"] = str(rule.expr)  # on one line
+    tests = {
+        f"{file}: {case['name']}": {**tests, "tests": [case]}
+        for file, text in pipeline.build(spec).items()
+        if names.is_rules_test_file(file)
+        for tests in [yaml.load(text, Loader=yaml.CSafeLoader)]
+        for case in tests["tests"]
+    }
+    tests = dict(sorted(tests.items(), key=lambda test: _evaluations(test[1])))
+    damages = (damage for damage in _damages(spec, groups) if not problem_in(damage.mutant.data["expr"]))
+    reads: dict[str, set[str]] = defaultdict(set)
+    for rule in (rule for group in groups for rule in group["rules"]):
+        made_of_nothing = {ANYTHING} if re.search(r"vector\(|absent\(", rule["expr"]) else set()
+        reads[_name(rule)] |= metrics_of(rule["expr"]) | made_of_nothing
+    needed = {test: _all_read(reads, _asked(data)) for test, data in tests.items()}
+    food = {name: _all_read(reads, {name}) - {name} for name in list(reads)}
+    return Plan(groups, tests, needed, food, list(damages)[::every])
+
+
+def _asked(test: Mapping[str, Any]) -> set[str]:
+    (case,) = test["tests"]
+    alerts = {moment["alertname"] for moment in case.get("alert_rule_test", ())}
+    return alerts | {metric for moment in case.get("promql_expr_test", ()) for metric in metrics_of(moment["expr"])}
+
+
+def _all_read(reads: Mapping[str, set[str]], asked: set[str]) -> set[str]:
+    found: set[str] = set()
+    while asked:
+        found |= asked
+        asked = {metric for name in asked for metric in reads.get(name, ())} - found
+    return found
+
+
+def _name(rule: Mapping[str, Any]) -> str:
+    return str(rule.get("record") or rule.get("alert"))
+
+
+def _evaluations(test: dict[str, Any]) -> int:
+    (case,) = test["tests"]
+    moments = [*case.get("promql_expr_test", ()), *case.get("alert_rule_test", ())]
+    last = max(Duration.parse(moment["eval_time"]) for moment in moments)
+    return last.milliseconds // Duration.parse(test["evaluation_interval"]).milliseconds
+
+
+def _damages(spec: Spec, groups: list[dict[str, Any]]) -> Iterator[Damage]:
+    """Each once: gateways differ in names only, and prices in numbers only, so that what is no name and no number is
+    damaged in the first of them."""
+    seen = set()
+    for group_index, group in enumerate(groups):
+        for rule_index, rule in enumerate(group["rules"]):
+            for number, mutant in enumerate(mutants_of(rule)):
+                key = _without_gateways(spec, _place(rule, number, mutant))
+                if key not in seen:
+                    yield Damage(group_index, rule_index, mutant)
+                seen.add(key)
+
+
+def _place(rule: Mapping[str, Any], number: int, mutant: Mutant) -> str:
+    before, after = shape_of(rule["expr"]), shape_of(mutant.data["expr"])
+    return f"{_name(rule)}: {before} -> {after}" if before != after else f"{rule}, damage {number}"
+
+
+def _without_gateways(spec: Spec, text: str) -> str:
+    for gateway in spec.gateways:
+        for name in (gateway.id, gateway.job, gateway.slug, gateway.name):
+            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "GATEWAY", text)
+    return text
+
+
+# ---- Trying them -----------------------------------------------------------------------------------------------------
+
+
+def tried(promtool: Path, plan: Plan, say: Callable[[str], None]) -> Result:
+    left: list[Mutant] = []
+    caught_by: dict[str, Counter[str]] = defaultdict(Counter)
+    for start in range(0, len(plan.damages), BATCH):
+        batch = plan.damages[start : start + BATCH]
+        found = [damage.mutant for damage in _survivors(promtool, plan, batch, caught_by)]
+        for mutant in found:
+            say(f"survives: {mutant}")
+        left += found
+        say(f"{start + len(batch)} of {len(plan.damages)} tried, {len(left)} survive")
+    return Result([damage.mutant for damage in plan.damages], left)
+
+
+def _survivors(
+    promtool: Path, plan: Plan, batch: Sequence[Damage], caught_by: dict[str, Counter[str]]
+) -> Sequence[Damage]:
+    """First the tests are run that caught most of the same rule, then for what is left all others at once."""
+    alive = list(batch)
+    orders = {id(damage): _order(plan, damage, caught_by) for damage in batch}
+    for first, last in ((0, 1), (1, 3), (3, None)):
+        runs = [(damage, test) for damage in alive for test in orders[id(damage)][first:last]]
+        failed = [run for run, passed in zip(runs, _verdicts(promtool, plan, runs), strict=True) if not passed]
+        for damage, test in failed:
+            caught_by[_name(damage.mutant.data)][test] += 1
+        alive = [damage for damage in alive if not any(damage is other for other, _ in failed)]
+    return alive
+
+
+def _order(plan: Plan, damage: Damage, caught_by: dict[str, Counter[str]]) -> list[str]:
+    name = _name(damage.mutant.data)
+    tests = [test for test, needed in plan.needed.items() if name in needed and _has_food(plan, test, damage)]
+    return sorted(tests, key=lambda test: -caught_by[name][test])
+
+
+def _has_food(plan: Plan, test: str, damage: Damage) -> bool:
+    """Whether the test puts in anything that the rule lives on."""
+    (case,) = plan.tests[test]["tests"]
+    put_in = {series["series"].partition("{")[0] for series in case.get("input_series", ())}
+    return bool({ANYTHING, *put_in} & plan.food[_name(damage.mutant.data)])
+
+
+def _verdicts(promtool: Path, plan: Plan, runs: Sequence[tuple[Damage, str]]) -> list[bool]:
+    if not runs:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (damage, test) in enumerate(runs):
+            Path(folder, f"{number}.rules").write_text(json.dumps({"groups": _damaged(plan, damage, test)}))
+            tests = {**plan.tests[test], "rule_files": [f"{number}.rules"]}
+            Path(folder, f"{number}.test").write_text(json.dumps(tests))
+        files = [f"{number}.test" for number in range(len(runs))]
+        command: list[str | Path] = [promtool.absolute(), "test", "rules", *files]
+        done = subprocess.run(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    verdicts = re.findall(r"^  (SUCCESS|FAILED:)$", done.stdout, flags=re.MULTILINE)
+    if len(verdicts) != len(runs):
+        raise RuntimeError(f"promtool gives {len(verdicts)} verdicts on {len(runs)} files:\n{done.stdout}")
+    return [verdict == "SUCCESS" for verdict in verdicts]
+
+
+def _damaged(plan: Plan, damage: Damage, test: str) -> list[dict[str, Any]]:
+    damaged = []
+    for group_index, group in enumerate(plan.groups):
+        rules_of_group = list(group["rules"])
+        if group_index == damage.group:
+            rules_of_group[damage.rule] = damage.mutant.data
+        damaged.append({**group, "rules": [rule for rule in rules_of_group if _name(rule) in plan.needed[test]]})
+    return damaged
+
+
+# ---- Telling ---------------------------------------------------------------------------------------------------------
+
+
+def reason_for(mutant: Mutant) -> str:
+    found = (why for rule, change, why in ACCEPTED if re.search(rule, mutant.rule) and re.search(change, mutant.marked))
+    return next(found, "")
+
+
+def report(result: Result) -> Iterator[str]:
+    all_of, left = (Counter(mutant.kind for mutant in mutants) for mutants in (result.tried, result.survivors))
+    for kind, count in sorted(all_of.items()):
+        yield f"{kind:<24}{count - left[kind]:>6} of {count}"
+    for mutant in result.survivors:
+        yield f"survives: {mutant}\n    {reason_for(mutant) or 'no reason is known: a test is missing'}"
+    caught = len(result.tried) - len(result.survivors)
+    yield f"{len(result.tried)} damages, {caught} caught: {result.score:.1%}; {len(result.unexplained)} unexplained"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="How many damages of the rules do the generated tests catch?")
+    parser.add_argument("--spec", type=Path, help="instead of the reference spec")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th damage")
+    arguments = parser.parse_args()
+    text = arguments.spec.read_text(encoding="utf-8") if arguments.spec else REFERENCE
+    if not programs("promtool"):
+        print("there is no promtool (`make mutation` fetches one)", file=sys.stderr)
+        return 3
+    plan = plan_of(load(text, "spec.yaml").spec, arguments.every)
+    result = tried(programs("promtool")[-1].path, plan, lambda line: print(line, file=sys.stderr))
+    print(*report(result), sep="\n")
+    return int(bool(result.unexplained) or result.score < LOWEST_SCORE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
