@@ -50,7 +50,7 @@ def selected_range(spec: Spec) -> Any:
 def saved(spec: Spec) -> Any:
     about = About(
         "What the tokens that were read from a cache within the time range would have cost more as plain input, at "
-        "today's prices. What providers charge for writing into a cache is not taken off.",
+        "the prices in force at its end. What providers charge for writing into a cache is not taken off.",
         [names.tokens(spec.prometheus.step), names.PRICE],
         "zero means that nothing was read from a cache, or that the spec has no `cache_read` price for the model.",
     )

@@ -81,9 +81,9 @@ def duration(spec: Spec) -> Any:
         f"second, one in a hundred more than the third. {HOW_FAR}",
         [names.LLM_DURATION_BUCKETS],
         CHECK_LATENCY,
-        [panel("Duration by model, 95 of 100")],
+        [panel("Duration by model, p95")],
     )
-    exprs = {_words(quantile): queries.duration_quantile(spec, quantile) for quantile in QUANTILES}
+    exprs = {_percentile(quantile): queries.duration_quantile(spec, quantile) for quantile in QUANTILES}
     return _recent(spec, "Duration of LLM requests", about, exprs, LATENCY)
 
 
@@ -105,11 +105,11 @@ def per_output_token(spec: Spec) -> Any:
 def _by_model(spec: Spec, title: str, shows: str, buckets: str, check: str) -> Any:
     about = About(f"{shows} {ASKED_FOR} {HOW_FAR}", [buckets], check)
     exprs = {MODEL_LEGEND: queries.quantile_by_model(spec, buckets, SLOWEST)}
-    return _recent(spec, f"{title}, {_words(SLOWEST)}", about, exprs, LATENCY)
+    return _recent(spec, f"{title}, {_percentile(SLOWEST)}", about, exprs, LATENCY)
 
 
-def _words(quantile: Decimal) -> str:
-    return f"{quantile * 100:.0f} of 100"
+def _percentile(quantile: Decimal) -> str:
+    return f"p{quantile * 100:.0f}"
 
 
 def _recent(spec: Spec, title: str, about: About, exprs: dict[str, Expr], unit: Unit) -> Any:

@@ -219,8 +219,7 @@ def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
 
 def largest(count: int, expr: Expr, by: Sequence[str] = ()) -> Expr:
     """So many series of each group, those of the largest values, with their labels."""
-    grouping = f" by ({', '.join(by)}) " if by else ""
-    return Expr(f"topk{grouping}({count}, {expr})")
+    return aggregate("topk", Expr(f"{count}, {expr}"), by)
 
 
 def one_of_each(by: Sequence[str], expr: Expr) -> Expr:
@@ -230,7 +229,7 @@ def one_of_each(by: Sequence[str], expr: Expr) -> Expr:
 
 def highest(count: int, expr: Expr) -> Expr:
     """The series of the highest values, the highest first."""
-    return Expr(f"sort_desc(topk({count}, {expr}))")
+    return call("sort_desc", largest(count, expr))
 
 
 def total(expr: Expr) -> Expr:

@@ -49,11 +49,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
     assert tollbook("generate", "--promtool", promtools[0][1]) == Ended(
         0,
         "out/monitoring.yaml: changed\n"
-        "out/grafana-dashboard.json: changed\n"
-        "out/grafana-dashboard-configmap.yaml: changed\n"
-        "out/grafana-dashboard-operator.yaml: changed\n"
-        "out/grafana-dashboard-resource.json: changed\n"
-        "out/rules.yaml: changed\n"
+        + "".join(f"out/{name}: changed\n" for name in DASHBOARDS)
+        + "out/rules.yaml: changed\n"
         "out/inhibit-rules.yaml: changed\n"
         + "".join(f"out/{name}: changed\n" for name in TESTS)
         + "13 files, 13 changed\n",

@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from tollbook import dashboards
 from tollbook.gen import names
+from tollbook.gen.spec import Spec
 
 Json = dict[str, Any]
 
@@ -64,6 +66,27 @@ CHANGES = [
 ]
 
 
+def priced() -> Iterator[Json]:
+    """Two prices of one model, of which one changes after a hundred hours; two names share each."""
+    for name in ("claude-3-5-haiku", "claude-3-5-haiku-20241022"):
+        for token_type, values in (("input", "0.8x99 1x20"), ("output", "4x119")):
+            labels = f'gen_ai_system="anthropic",model="claude-3-5-haiku",gen_ai_response_model="{name}"'
+            yield {"series": f'{names.PRICE}{{{labels},gen_ai_token_type="{token_type}"}}', "values": values}
+
+
+def test_a_new_price_is_marked_for_an_hour_with_its_model(
+    two_gateways: Spec, sent: Callable[..., str], promtool: Path, tmp_path: Path
+) -> None:
+    (marked,) = dashboards.build(two_gateways)["annotations"]["list"]
+    expr = sent(marked["expr"], "1d")
+    one_price = [{"labels": '{gen_ai_system="anthropic",model="claude-3-5-haiku"}', "value": 1}]
+    expected = [
+        {"expr": expr, "eval_time": moment, "exp_samples": found}
+        for moment, found in (("99h", []), ("100h", one_price), ("101h", []))
+    ]
+    proven(promtool, tmp_path, {"interval": "1h", "input_series": list(priced()), "promql_expr_test": expected})
+
+
 def asked(panels: dict[str, Json], sent: Callable[..., str]) -> Iterator[Json]:
     for title, moment, percent in CHANGES:
         query = sent(panels[title]["targets"][0]["expr"], "1d")
@@ -75,6 +98,10 @@ def test_changes_compare_the_same_stretch_of_the_period_before(
     panels: dict[str, Json], sent: Callable[..., str], promtool: Path, tmp_path: Path
 ) -> None:
     case = {"interval": "1h", "input_series": list(recorded()), "promql_expr_test": list(asked(panels, sent))}
+    proven(promtool, tmp_path, case)
+
+
+def proven(promtool: Path, tmp_path: Path, case: Json) -> None:
     unit_tests = {"rule_files": [], "evaluation_interval": "1h", "tests": [case]}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(unit_tests))
     command: list[str | Path] = [promtool, "test", "rules", tmp_path / "tests.yaml"]
