@@ -128,7 +128,7 @@ def budget_table(spec: Spec) -> Any:
         records += [names.BUDGET_FORECAST, names.PERIOD_REMAINING]
         shows += (
             " Calendar budgets have a forecast of their period's end, and those that will not last the moment at which "
-            "the money runs out; where that is empty, it lasts."
+            "the money runs out. Empty is good there: it lasts."
         )
         exprs += [queries.budget_forecasts(), queries.run_out(spec)]
         columns += [Column("Value #F", "Forecast", USD_ROUND), Column("Value #G", "Runs out", MOMENT)]

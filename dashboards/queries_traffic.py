@@ -97,7 +97,8 @@ def quantile_by_model(spec: Spec, buckets: str, quantile: Decimal) -> Expr:
 
 def _quantile(spec: Spec, buckets: str, quantile: Decimal, by: tuple[str, ...]) -> Expr:
     rates = sum_by((names.BUCKET_BOUND, *by), _counted(spec, buckets, _filters(spec), _rate))
-    return call("histogram_quantile", number(quantile), rates)
+    # Without requests a quantile is no number, and a graph is not told so.
+    return binary(call("histogram_quantile", number(quantile), rates), ">=", scalar(0))
 
 
 # ---- Totals --------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import product
 from typing import TypeVar
 
 from demo.billing import Bill, Labels
@@ -223,6 +224,9 @@ def _prices_in_force(spec: Spec) -> Iterator[Sample]:
                 yield series(names.PRICE, _with(of_type, ((names.RESPONSE_MODEL, name),))), base
             if model.has_tiers:
                 yield series(names.PRICE_HIGH, of_type), max(figures)
+        for name, gateway in product(model.metric_names, spec.gateways):
+            of_name = ((names.RESPONSE_MODEL, name), (names.GATEWAY, gateway.id))
+            yield series(names.MODEL_NAMES, _with(sold_as, of_name)), 1
         if price.tiers:
             yield series(names.LONG_CONTEXT_OVER, sold_as), min(tier.context_over for tier in price.tiers)
 
