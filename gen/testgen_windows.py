@@ -25,6 +25,9 @@ _END = Duration.parse("31d")
 #: promtool reads at most 10,000 samples of one window.
 _EVERY = Duration.parse("20m")
 
+#: At shorter steps the day in which a pod is remembered holds more samples of a few pods than promtool reads.
+_SHORTEST_TRIED = Duration.parse("30s")
+
 _HOUR = Duration.parse("1h")
 _RECENT = Duration.parse("5m")
 _WINDOWS = (
@@ -41,7 +44,7 @@ _Labels = tuple[tuple[str, str], ...]
 def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
-        testgen_histories.case(spec, _END),
+        *((testgen_histories.case(spec, _END),) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
         *testgen_records.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
