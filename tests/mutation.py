@@ -224,8 +224,8 @@ class Result:
         return [mutant for mutant in self.survivors if not reason_for(mutant)]
 
 
-def plan_of(spec: Spec, every: int = 1, rule: str = "") -> Plan:
-    """`every`: of the damages only each so-manieth. `rule`: a regular expression for the records and alerts to damage."""
+def plan_of(spec: Spec, every: int = 1, only: str = "") -> Plan:
+    """`every`: of the damages only each so-manieth. `only`: a regular expression for the records and alerts."""
     built = rules.build(spec)
     groups = rule_groups(built)
     for group, data in zip(built, groups, strict=True):
@@ -242,7 +242,7 @@ def plan_of(spec: Spec, every: int = 1, rule: str = "") -> Plan:
     damages = (
         damage
         for damage in _damages(spec, groups)
-        if re.search(rule, _name(damage.mutant.data)) and not problem_in(damage.mutant.data["expr"])
+        if re.search(only, _name(damage.mutant.data)) and not problem_in(damage.mutant.data["expr"])
     )
     reads: dict[str, set[str]] = defaultdict(set)
     for rule in (rule for group in groups for rule in group["rules"]):
