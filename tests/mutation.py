@@ -88,6 +88,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
     ),
     (
+        "^agentgateway:model:names",
+        r"price_usd_per_mtok\{gen_ai_token_type=\[\[",
+        "every name has prices of all types, so that any of them tells the names",
+    ),
+    (
+        "^agentgateway:(tokens|unpriced_tokens)",
+        r"\[\[last_over_time -> count_over_time\]\]\(agentgateway:model:names|model:names\{[^}]*\}\[\[\[1ms -> 5m",
+        "a name's value is one, and the names are those of a moment ago unless another spec is loaded",
+    ),
+    (
         "^agentgateway:billable_tokens",
         "taken_from_input -> |taken_from_inputx",
         "the label lives inside this one expression, so that any name is as good",
