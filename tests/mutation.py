@@ -123,7 +123,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "no price bears the name 'unknown', so that nothing is found by such a response",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens)",
+        "^agentgateway:model:names",
         r"\[\[last_over_time -> min_over_time\]\]\(agentgateway:price_usd",
         "here it counts whether there is a price, not which",
     ),
