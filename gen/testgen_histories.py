@@ -181,6 +181,8 @@ def _clusters(grid: _Grid) -> Iterator[_History]:
     down = _Life(grid.line(("1", 20), ("0", 4), "1", "1"))
     back = _Life(grid.line(("5000", 20), "stale", ("_", 3), "6000", "6000"))
     yield _History("twin-down", 1000, (twin, down), (back,))
+    restarted = _Life(grid.line(("600", 19), "5000", "stale", ("_", 3), "650", "700"))
+    yield _History("twin-restarted", 700, (twin, down), (restarted,))
 
 
 def _targets(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[str, str]]:

@@ -9,7 +9,7 @@ from itertools import count
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.oracle import Request
-from tollbook.gen.promql import eq, series, sum_by, sum_of_steps
+from tollbook.gen.promql import aggregate, eq, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, billionths, expect, in_billionths
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.gen.traffic import TOKENS
@@ -32,6 +32,7 @@ def cases(spec: Spec) -> Iterator[Case]:
         yield _every_name(spec, gateway)
         yield _every_format(spec, gateway)
     yield _by_request_model(spec)
+    yield _named(spec)
 
 
 def _every_name(spec: Spec, gateway: Gateway) -> Case:
@@ -47,6 +48,18 @@ def _every_name(spec: Spec, gateway: Gateway) -> Case:
     major, minor = gateway.version
     title = f"every price, as a gateway of version {major}.{minor} counts ({gateway.id})"
     return _spend_case(spec, gateway, title, requests)
+
+
+def _named(spec: Spec) -> Case:
+    """Each name of each model bears a price of each token type."""
+    at, by = traffic.instant(spec, 1), (names.PROVIDER, names.MODEL, names.RESPONSE_MODEL)
+    samples = [
+        (dict(zip(by, (model.provider, model.name, name), strict=True)), len(names.TOKEN_TYPES))
+        for model in spec.models
+        for name in model.metric_names
+    ]
+    expected = expect(aggregate("count", series(names.PRICE).now(), by), at, samples)
+    return Case("every name has its prices", spec.prometheus.step, samples=(expected,))
 
 
 def _every_format(spec: Spec, gateway: Gateway) -> Case:

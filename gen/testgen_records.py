@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from tollbook.gen import names, traffic
+from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import TOKEN_SEMANTICS
 from tollbook.gen.oracle import MILLION
 from tollbook.gen.promql import Expr, series, sum_by
 from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, input_series, values
@@ -55,6 +57,7 @@ class _Use:
 
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
     yield _prices(spec, end)
+    yield _token_types(spec, end)
     yield _restart(spec, end)
     yield _restart_at_midnight(spec, end)
 
@@ -97,6 +100,30 @@ def _prices(spec: Spec, end: Duration) -> Case:
         _vector(by_model_labels, _now(names.cost(step)), end, usd, billionths),
     )
     return Case("a price holds on while Prometheus is away", step, tuple(series_in), samples)
+
+
+def _token_types(spec: Spec, end: Duration) -> Case:
+    """Each type of a priced model has its price; one that the spec knows nothing of has none, whatever the model."""
+    step, model = spec.prometheus.step, spec.models[0]
+    usd_per_mtok = oracle.usd_per_mtok_at(model, date(1970, 1, 1))
+    called = {names.REQUEST_MODEL: model.name, names.RESPONSE_MODEL: model.name}
+    owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, **traffic.spend_labels(spec)}
+    series_in = tuple(
+        input_series(
+            names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, str(TOKENS))
+        )
+        for of in (*usd_per_mtok, _OWN)
+    )
+    usd: dict[tuple[str, ...], int] = {
+        (of,): in_billionths(TOKENS * price / MILLION) for of, price in usd_per_mtok.items()
+    }
+    by: tuple[str, ...] = (names.TOKEN_TYPE,)
+    unpriced: dict[tuple[str, ...], int] = {(_OWN,): TOKENS}
+    samples = (
+        _vector(by, _now(names.unpriced_tokens(step)), end, unpriced),
+        _vector(by, _now(names.cost(step)), end, usd, billionths),
+    )
+    return Case("a type of token without a price", step, series_in, samples)
 
 
 def _spenders(spec: Spec) -> Iterator[dict[str, str]]:
@@ -152,7 +179,11 @@ def _restart(spec: Spec, end: Duration) -> Case:
     shown = {**labels, **called, names.TOKEN_TYPE: names.OUTPUT}
     unlisted = {**shown, **dict.fromkeys(called, traffic.UNLISTED_MODEL)}
     nameless, asked = ({**of, names.RESPONSE_MODEL: names.UNKNOWN} for of in (unlisted, shown))
-    cached = [{**shown, names.PROVIDER: provider, names.TOKEN_TYPE: names.CACHE_READ} for provider in _CACHING]
+    cached = [
+        {**shown, names.PROVIDER: provider, names.TOKEN_TYPE: names.CACHE_READ, names.SEMANTICS: meaning.name}
+        for provider in _CACHING
+        for meaning in TOKEN_SEMANTICS
+    ]
     spent = {**labels, names.MODEL: model.name}
     before = _at(spec, end - step, "5")
     put_in: Iterable[tuple[str, Mapping[str, str]]] = (

@@ -88,6 +88,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
     ),
     (
+        "^agentgateway:model:names",
+        r"price_usd_per_mtok\{gen_ai_token_type=\[\[",
+        "every name has prices of all types, so that any of them tells the names",
+    ),
+    (
+        "^agentgateway:(tokens|unpriced_tokens)",
+        r"\[\[last_over_time -> count_over_time\]\]\(agentgateway:model:names|model:names\{[^}]*\}\[\[\[1ms -> 5m",
+        "a name's value is one, and the names are those of a moment ago unless another spec is loaded",
+    ),
+    (
         "^agentgateway:billable_tokens",
         "taken_from_input -> |taken_from_inputx",
         "the label lives inside this one expression, so that any name is as good",
@@ -103,7 +113,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "tokens are multiplied by one here, which only lends them the model's name",
     ),
     (
-        "^agentgateway:tokens",
+        "^agentgateway:(tokens|model:names)",
         r"\[\[topk -> bottomk\]\]|\(\[\[1 -> 2\]\], group",
         "two models have one name only while rules of two specs overlap (tests/test_tokens.py)",
     ),
@@ -113,7 +123,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "no price bears the name 'unknown', so that nothing is found by such a response",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens)",
+        "^agentgateway:model:names",
         r"\[\[last_over_time -> min_over_time\]\]\(agentgateway:price_usd",
         "here it counts whether there is a price, not which",
     ),
@@ -224,8 +234,8 @@ class Result:
         return [mutant for mutant in self.survivors if not reason_for(mutant)]
 
 
-def plan_of(spec: Spec, every: int = 1) -> Plan:
-    """`every`: of the damages only each so-manieth."""
+def plan_of(spec: Spec, every: int = 1, only: str = "") -> Plan:
+    """`every`: of the damages only each so-manieth. `only`: a regular expression for the records and alerts."""
     built = rules.build(spec)
     groups = rule_groups(built)
     for group, data in zip(built, groups, strict=True):
@@ -239,7 +249,11 @@ def plan_of(spec: Spec, every: int = 1) -> Plan:
         for case in tests["tests"]
     }
     tests = dict(sorted(tests.items(), key=lambda test: _evaluations(test[1])))
-    damages = (damage for damage in _damages(spec, groups) if not problem_in(damage.mutant.data["expr"]))
+    damages = (
+        damage
+        for damage in _damages(spec, groups)
+        if re.search(only, _name(damage.mutant.data)) and not problem_in(damage.mutant.data["expr"])
+    )
     reads: dict[str, set[str]] = defaultdict(set)
     for rule in (rule for group in groups for rule in group["rules"]):
         made_of_nothing = {ANYTHING} if re.search(r"vector\(|absent\(", rule["expr"]) else set()
@@ -394,12 +408,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="How many damages of the rules do the generated tests catch?")
     parser.add_argument("--spec", type=Path, help="instead of the reference spec")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th damage")
+    parser.add_argument("--rule", default="", metavar="REGEX", help="damage only records and alerts of such names")
     arguments = parser.parse_args()
     text = arguments.spec.read_text(encoding="utf-8") if arguments.spec else REFERENCE
     if not programs("promtool"):
         print("there is no promtool (`make mutation` fetches one)", file=sys.stderr)
         return 3
-    plan = plan_of(load(text, "spec.yaml").spec, arguments.every)
+    plan = plan_of(load(text, "spec.yaml").spec, arguments.every, arguments.rule)
     result = tried(programs("promtool")[-1].path, plan, lambda line: print(line, file=sys.stderr))
     print(*report(result), sep="\n")
     return int(bool(result.unexplained) or result.score < LOWEST_SCORE)
