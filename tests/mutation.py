@@ -45,10 +45,15 @@ models:
       - {input: 1.5, output: 10, cache_read: 0.15, cache_write: 7}
       - {from: 2026-01-01, input: 2, output: 10, cache_read: 0.15, cache_write: 8}
       - {from: 2026-03-01, input: 2, output: 9, cache_read: 0.2, cache_write: 9}
-  - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3, cache_write: 3.75}]}
+  - provider: anthropic
+    name: claude
+    prices:
+      - {input: 3, output: 15, cache_read: 0.3, cache_write: 3.75, tiers: [{context_over: 2000, input: 6, output: 22}]}
+      - {from: 2026-03-01, input: 3, output: 15, cache_read: 0.3, cache_write: 3.75,
+         tiers: [{context_over: 4000, input: 7, output: 22, cache_write: 5}]}
   - {provider: gcp.vertex_ai, name: claude, prices: [{input: 4, output: 16}]}
   - {provider: gcp.vertex_ai, name: gemini, prices: [{input: 1.25, output: 11}]}
-attribution: [{label: team, expression: apiKey.team}]
+attribution: [{label: team, expression: apiKey.team, limit: 3}]
 budgets:
   - {name: daily, usd: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}
   - {name: monthly, usd: 500, period: month, alert_at: {100: critical}, labels: {pager: cost}}
@@ -141,6 +146,8 @@ class Plan:
     groups: list[dict[str, Any]]
     tests: dict[str, dict[str, Any]]
     """Each case of each generated test file as a file of its own, the quickest first."""
+    asked: dict[str, set[str]]
+    """Case -> the records and alerts that it states itself."""
     needed: dict[str, set[str]]
     """Case -> the records and alerts that its answers depend on; the other rules need not be evaluated."""
     food: dict[str, set[str]]
@@ -169,8 +176,8 @@ class Result:
         return [mutant for mutant in self.survivors if not reason_for(mutant)]
 
 
-def plan_of(spec: Spec, every: int = 1) -> Plan:
-    """`every`: of the damages only each so-manieth."""
+def plan_of(spec: Spec, every: int = 1, first: int = 0) -> Plan:
+    """`every`: of the damages only each so-manieth, beginning with the `first`."""
     built = rules.build(spec)
     groups = rule_groups(built)
     for group, data in zip(built, groups, strict=True):
@@ -189,9 +196,10 @@ def plan_of(spec: Spec, every: int = 1) -> Plan:
     for rule in (rule for group in groups for rule in group["rules"]):
         made_of_nothing = {ANYTHING} if re.search(r"vector\(|absent\(", rule["expr"]) else set()
         reads[_name(rule)] |= metrics_of(rule["expr"]) | made_of_nothing
-    needed = {test: _all_read(reads, _asked(data)) for test, data in tests.items()}
+    asked = {test: _asked(data) for test, data in tests.items()}
+    needed = {test: _all_read(reads, asked[test]) for test in tests}
     food = {name: _all_read(reads, {name}) - {name} for name in list(reads)}
-    return Plan(groups, tests, needed, food, list(damages)[::every])
+    return Plan(groups, tests, asked, needed, food, list(damages)[first::every])
 
 
 def _asked(test: Mapping[str, Any]) -> set[str]:
@@ -248,6 +256,7 @@ def _without_gateways(spec: Spec, text: str) -> str:
 
 
 def tried(promtool: Path, plan: Plan, say: Callable[[str], None]) -> Result:
+    _refuse_failing_tests(promtool, plan)
     left: list[Mutant] = []
     caught_by: dict[str, Counter[str]] = defaultdict(Counter)
     for start in range(0, len(plan.damages), BATCH):
@@ -260,13 +269,23 @@ def tried(promtool: Path, plan: Plan, say: Callable[[str], None]) -> Result:
     return Result([damage.mutant for damage in plan.damages], left)
 
 
+def _refuse_failing_tests(promtool: Path, plan: Plan) -> None:
+    """A test that fails on the rules as they are would seem to catch every damage."""
+    rule = plan.groups[0]["rules"][0]
+    undamaged = Damage(0, 0, Mutant(_name(rule), "none", "", "", rule))
+    verdicts = _verdicts(promtool, plan, [(undamaged, test) for test in plan.tests])
+    failing = [test for test, passed in zip(plan.tests, verdicts, strict=True) if not passed]
+    if failing:
+        raise RuntimeError(f"these tests fail although nothing is damaged: {failing}")
+
+
 def _survivors(
     promtool: Path, plan: Plan, batch: Sequence[Damage], caught_by: dict[str, Counter[str]]
 ) -> Sequence[Damage]:
-    """First the tests are run that caught most of the same rule, then for what is left all others at once."""
+    """First the tests that caught most of the same rule, or state it themselves, and on what is left the others."""
     alive = list(batch)
     orders = {id(damage): _order(plan, damage, caught_by) for damage in batch}
-    for first, last in ((0, 1), (1, 3), (3, None)):
+    for first, last in ((0, 1), (1, 3), (3, 8), (8, None)):
         runs = [(damage, test) for damage in alive for test in orders[id(damage)][first:last]]
         failed = [run for run, passed in zip(runs, _verdicts(promtool, plan, runs), strict=True) if not passed]
         for damage, test in failed:
@@ -278,7 +297,7 @@ def _survivors(
 def _order(plan: Plan, damage: Damage, caught_by: dict[str, Counter[str]]) -> list[str]:
     name = _name(damage.mutant.data)
     tests = [test for test, needed in plan.needed.items() if name in needed and _has_food(plan, test, damage)]
-    return sorted(tests, key=lambda test: -caught_by[name][test])
+    return sorted(tests, key=lambda test: (-caught_by[name][test], name not in plan.asked[test]))
 
 
 def _has_food(plan: Plan, test: str, damage: Damage) -> bool:
@@ -339,12 +358,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="How many damages of the rules do the generated tests catch?")
     parser.add_argument("--spec", type=Path, help="instead of the reference spec")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th damage")
+    parser.add_argument("--from", type=int, default=0, metavar="K", dest="first", help="begin with damage K (0)")
     arguments = parser.parse_args()
     text = arguments.spec.read_text(encoding="utf-8") if arguments.spec else REFERENCE
     if not programs("promtool"):
         print("there is no promtool (`make mutation` fetches one)", file=sys.stderr)
         return 3
-    plan = plan_of(load(text, "spec.yaml").spec, arguments.every)
+    plan = plan_of(load(text, "spec.yaml").spec, arguments.every, arguments.first)
     result = tried(programs("promtool")[-1].path, plan, lambda line: print(line, file=sys.stderr))
     print(*report(result), sep="\n")
     return int(bool(result.unexplained) or result.score < LOWEST_SCORE)
