@@ -135,6 +135,10 @@ LOWEST_SCORE = 0.95
 #: Read by a rule that may give something although nothing is put in.
 ANYTHING = ""
 
+#: promtool stores nothing of a long interval ("out of bounds") where no rule recorded anything as its clock started.
+#: All rules together always do, by their prices; the few that a test needs may not.
+ALWAYS_RECORDED = {"name": "always", "rules": [{"record": "always", "expr": "vector(1)"}]}
+
 #: promtool is asked about so many at once.
 BATCH = 12
 
@@ -205,7 +209,9 @@ def plan_of(spec: Spec, every: int = 1, first: int = 0) -> Plan:
 def _asked(test: Mapping[str, Any]) -> set[str]:
     (case,) = test["tests"]
     alerts = {moment["alertname"] for moment in case.get("alert_rule_test", ())}
-    return alerts | {metric for moment in case.get("promql_expr_test", ()) for metric in metrics_of(moment["expr"])}
+    stated = [moment["expr"] for moment in case.get("promql_expr_test", ())]
+    pending = {alert for expr in stated for alert in re.findall(r'alertname="(\w+)"', expr)}
+    return alerts | pending | {metric for expr in stated for metric in metrics_of(expr)}
 
 
 def _all_read(reads: Mapping[str, set[str]], asked: set[str]) -> set[str]:
@@ -333,7 +339,7 @@ def _damaged(plan: Plan, damage: Damage, test: str) -> list[dict[str, Any]]:
         if group_index == damage.group:
             rules_of_group[damage.rule] = damage.mutant.data
         damaged.append({**group, "rules": [rule for rule in rules_of_group if _name(rule) in plan.needed[test]]})
-    return damaged
+    return [ALWAYS_RECORDED, *damaged]
 
 
 # ---- Telling ---------------------------------------------------------------------------------------------------------
