@@ -63,32 +63,32 @@ budgets:
 #: Why a damage may survive: regular expressions for the rule and the change, and the reason. The first that fits holds.
 ACCEPTED: Sequence[tuple[str, str, str]] = (
     (
-        "^agentgateway:price_usd_per_mtok",
+        "^agentgateway:(price_usd_per_mtok|price_high_usd_per_mtok|long_context_over)",
         r"\[\[and -> or\]\] \(vector\(time\(\) - \d+\) > |time\(\) \[\[- -> \+\]\] \d+\) > |\[\[> -> >=\]\] \d",
         "an entry that begins early changes nothing: the one before goes first",
     ),
     (
-        "^agentgateway:price_usd_per_mtok",
+        "^agentgateway:(price_usd_per_mtok|price_high_usd_per_mtok|long_context_over)",
         r"> \[\[\d+ -> \d+ - 1\]\]",
         "an entry that begins early changes nothing: the one before goes first",
     ),
     (
-        "^agentgateway:metered_tokens",
+        "^agentgateway:metered_(tokens|usd)",
         r"\[\[\[1m -> 2m\]\]\] offset 30s\) - ",
         "a series that ended a step before has risen by nothing since",
     ),
     (
-        "^agentgateway:metered_tokens",
+        "^agentgateway:metered_(tokens|usd)",
         r"\[1m\] offset \[\[30s -> 15s\]\]\) unless last_over_time\(up",
         "no test has a scrape between the end of a step and its evaluation",
     ),
     (
-        "^agentgateway:metered_tokens",
+        "^agentgateway:metered_(tokens|usd)",
         r"offset \[\[1m30s -> (3m|45s)\]\] == 1\)\)\), 0\)\)",
         "a restarted series that is not carried over is born: all of it counts alike",
     ),
     (
-        "^agentgateway:metered_tokens",
+        "^agentgateway:metered_(tokens|usd)",
         r"\{job(\[\[= -> !=\]\].*?|=\[\[.*?\]\])\}\[1h\] offset",
         "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
     ),
@@ -103,29 +103,39 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "one label that no series has is as good as another",
     ),
     (
-        "^agentgateway:tokens",
+        "^agentgateway:(tokens|reported_usd)",
         r"\[\[\* -> /\]\] on",
         "tokens are multiplied by one here, which only lends them the model's name",
     ),
     (
-        "^agentgateway:tokens",
+        "^agentgateway:model:names",
         r"\[\[topk -> bottomk\]\]|\(\[\[1 -> 2\]\], group",
         "two models have one name only while rules of two specs overlap (tests/test_tokens.py)",
     ),
     (
-        "^agentgateway:tokens",
+        "^agentgateway:(tokens|reported_usd)",
         r'response_model="unknown"\}\[1ms\]\) unless (?:(?!gen_ai_request_model).)*\[\[',
         "no price bears the name 'unknown', so that nothing is found by such a response",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens)",
+        "^agentgateway:model:names",
         r"\[\[last_over_time -> min_over_time\]\]\(agentgateway:price_usd",
         "here it counts whether there is a price, not which",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens|cost_usd:increase1m)",
+        "^agentgateway:(model:names|cost_usd:increase1m)",
         r"\[1h\]\) \[\[unless -> or\]\]|\) \[\[agentgateway:price_usd_per_mtok -> \w+:price_usd_per_mtok_x\]\]",
         "the last price and the present one are the same series of which `or` takes one",
+    ),
+    (
+        "^agentgateway:model:names",
+        r'gen_ai_token_type(\[\[= -> !=\]\]"input"|=\[\["input" -> "output"\]\])',
+        "every name has a price of each type, and which one is read does not matter to its name",
+    ),
+    (
+        "^agentgateway:(tokens|unpriced_tokens|reported_usd)",
+        r"agentgateway:model:names\{[^}]*\}\[\[\[1ms -> 5m\]\]\]",
+        "names recorded before a restart are those recorded after it, unless it brings another spec",
     ),
 )
 
