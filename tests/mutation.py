@@ -139,7 +139,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
 )
 
-#: Of all damages, those with a reason not excused.
+#: Of the damages that no reason excuses.
 LOWEST_SCORE = 0.95
 
 #: Read by a rule that may give something although nothing is put in.
@@ -183,7 +183,9 @@ class Result:
 
     @property
     def score(self) -> float:
-        return 1 - len(self.survivors) / len(self.tried)
+        """What is caught, of the damages that no reason excuses."""
+        excused = len(self.survivors) - len(self.unexplained)
+        return 1 - len(self.unexplained) / max(len(self.tried) - excused, 1)
 
     @property
     def unexplained(self) -> list[Mutant]:
@@ -367,7 +369,10 @@ def report(result: Result) -> Iterator[str]:
     for mutant in result.survivors:
         yield f"survives: {mutant}\n    {reason_for(mutant) or 'no reason is known: a test is missing'}"
     caught = len(result.tried) - len(result.survivors)
-    yield f"{len(result.tried)} damages, {caught} caught: {result.score:.1%}; {len(result.unexplained)} unexplained"
+    yield (
+        f"{len(result.tried)} damages, {caught} caught: {caught / len(result.tried):.1%}, or {result.score:.1%} of those "
+        f"that no reason excuses; {len(result.unexplained)} unexplained"
+    )
 
 
 def main() -> int:
