@@ -368,10 +368,10 @@ def report(result: Result) -> Iterator[str]:
         yield f"{kind:<24}{count - left[kind]:>6} of {count}"
     for mutant in result.survivors:
         yield f"survives: {mutant}\n    {reason_for(mutant) or 'no reason is known: a test is missing'}"
-    caught = len(result.tried) - len(result.survivors)
+    tried, caught = len(result.tried), len(result.tried) - len(result.survivors)
     yield (
-        f"{len(result.tried)} damages, {caught} caught: {caught / len(result.tried):.1%}, or {result.score:.1%} of those "
-        f"that no reason excuses; {len(result.unexplained)} unexplained"
+        f"{tried} damages, {caught} caught: {caught / tried:.1%}, or {result.score:.1%} of those that no reason "
+        f"excuses; {len(result.unexplained)} unexplained"
     )
 
 
