@@ -146,11 +146,14 @@ def bounds(spec: Spec, requests: Iterable[Request]) -> tuple[Decimal, Decimal]:
     low = high = sum((usd for one in requests for usd in _by_type(one, price.rates).values()), Decimal())
     prompt = sum(one.input + one.cache_read + one.cache_write for one in requests)
     if any(prompt > tier.context_over for tier in price.tiers):
-        sold_at = (price.rates, *(tier.rates for tier in price.tiers))
-        kinds = ("input", "output", "cache_read", "cache_write")
-        dearest = Rates(*(max(getattr(rates, kind) for rates in sold_at) for kind in kinds))
-        high = sum((usd for one in requests for usd in _by_type(one, dearest).values()), Decimal())
+        high = sum((usd for one in requests for usd in _by_type(one, _dearest(price)).values()), Decimal())
     return low, high
+
+
+def _dearest(price: Price) -> Rates:
+    sold_at = (price.rates, *(tier.rates for tier in price.tiers))
+    kinds = ("input", "output", "cache_read", "cache_write")
+    return Rates(*(max(getattr(rates, kind) for rates in sold_at) for kind in kinds))
 
 
 # ---- Dates ---------------------------------------------------------------------------------------------------
@@ -165,6 +168,16 @@ def price_at(model: Model, day: date) -> Price:
 def usd_per_mtok_at(model: Model, day: date) -> dict[str, Decimal]:
     """By token type."""
     return _usd_per_mtok(price_at(model, day).rates)
+
+
+def dearest_usd_per_mtok_at(model: Model, day: date) -> dict[str, Decimal]:
+    """By token type, at the dearest of the tiers."""
+    return _usd_per_mtok(_dearest(price_at(model, day)))
+
+
+def long_context_at(model: Model, day: date) -> int | None:
+    """The context above which a tier counts; None: there is no tier that day."""
+    return min((tier.context_over for tier in price_at(model, day).tiers), default=None)
 
 
 def day_until(unix_seconds: int, timezone: str) -> date:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from tollbook.gen import names, oracle, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import REPORTS_USD_SINCE
 from tollbook.gen.model import Alert
 from tollbook.gen.promql import series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, constant, expect, expect_alerts, values
@@ -65,14 +67,18 @@ class _Spenders:
     def series(self, gateway: Gateway, steps: int) -> Iterator[dict[str, str]]:
         for name, tokens in self.used.items():
             born = BORN + 1 + self.late.index(name) if name in self.late else BORN
-            yield self._counter(gateway, name, values(absent(born), constant(tokens, steps - born)))
+            yield from self._counters(gateway, name, values(absent(born), constant(tokens, steps - born)))
         first, then = self.nobody
-        yield self._counter(gateway, names.UNKNOWN, values(absent(BORN), str(first), constant(then, steps - BORN - 1)))
+        grown = values(absent(BORN), str(first), constant(then, steps - BORN - 1))
+        yield from self._counters(gateway, names.UNKNOWN, grown)
 
-    def _counter(self, gateway: Gateway, value: str, seen: str) -> dict[str, str]:
+    def _counters(self, gateway: Gateway, value: str, seen: str) -> Iterator[dict[str, str]]:
+        """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
         request = traffic.request_of(self.spec, gateway, self.model, self.model.name)
         labelled = replace(request, labels={**request.labels, self.entry.label: value})
-        return traffic.counter(self.spec, labelled, names.OUTPUT, seen)
+        yield traffic.counter(self.spec, labelled, names.OUTPUT, seen)
+        if gateway.version >= REPORTS_USD_SINCE:
+            yield traffic.usd_counter(self.spec, labelled, seen)
 
 
 def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
@@ -87,12 +93,9 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
         nameless = _nobodys(spec, unattributed[0], spenders)
         expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
     at = traffic.instant(spec, traffic.counted(spec, grown + 1))
-    recorded = sum_of_steps(series(names.tokens(spec.prometheus.step)), at)
-    samples = [
-        ({names.GATEWAY: gateway.id, entry.label: value}, tokens)
-        for gateway in spec.gateways
-        for value, tokens in spenders.shown.items()
-    ]
+    reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
+    summed = [_summed(names.tokens(spec.prometheus.step), at, spenders, spec.gateways)]
+    summed += [_summed(names.metered_usd(spec.prometheus.step), at, spenders, reporting)] if reporting else []
     steps = traffic.counted(spec, grown) + waits + 1
     series_in = [traffic.up(spec, gateway, scraped=constant(1, steps)) for gateway in spec.gateways]
     series_in += [line for gateway in spec.gateways for line in spenders.series(gateway, steps)]
@@ -100,9 +103,19 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
         f"more values of {entry.label} than the spec keeps apart, and spend without one",
         spec.prometheus.step,
         tuple(series_in),
-        (expect(sum_by([names.GATEWAY, entry.label], recorded), at, samples),),
+        tuple(summed),
         tuple(expected),
     )
+
+
+def _summed(record: str, at: Duration, spenders: _Spenders, gateways: Sequence[Gateway]) -> dict[str, Any]:
+    label = spenders.entry.label
+    samples = [
+        ({names.GATEWAY: gateway.id, label: value}, amount)
+        for gateway in gateways
+        for value, amount in spenders.shown.items()
+    ]
+    return expect(sum_by([names.GATEWAY, label], sum_of_steps(series(record), at)), at, samples)
 
 
 def _about(alerts: Sequence[Alert], entry: Attribution) -> list[Alert]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tollbook.gen import names, oracle
 from tollbook.gen.durations import Duration
-from tollbook.gen.promql import aggregate, binary, call, eq, scalar, series, sum_by
+from tollbook.gen.promql import Expr, aggregate, binary, call, eq, scalar, series, sum_by
 from tollbook.gen.promtest import Case, CaseFile, expect
 from tollbook.gen.spec import Model, Spec
 from tollbook.gen.timezones import zone
@@ -28,11 +28,17 @@ _PER_DOLLAR = 1_000_000
 def files(spec: Spec) -> Iterator[CaseFile]:
     for midnight in _midnights(spec):
         before, after = (oracle.day_until(second, spec.prometheus.timezone) for second in (midnight, midnight + 1))
-        changed = [m for m in spec.models if oracle.usd_per_mtok_at(m, before) != oracle.usd_per_mtok_at(m, after)]
+        changed = [model for model in spec.models if _figures(model, before) != _figures(model, after)]
         if changed:
             seen = Duration(midnight * 1000) + spec.prometheus.settle
             yield _file(spec, changed, f"{after}-before", f"The last prices before {after}", seen, before)
             yield _file(spec, changed, f"{after}-after", f"The first prices of {after}", seen + SECOND, after)
+
+
+def _figures(model: Model, day: date) -> tuple[object, ...]:
+    """All that is recorded of a model's prices."""
+    base, dearest = oracle.usd_per_mtok_at(model, day), oracle.dearest_usd_per_mtok_at(model, day)
+    return base, dearest, oracle.long_context_at(model, day)
 
 
 def _midnights(spec: Spec) -> list[int]:
@@ -44,6 +50,7 @@ def _midnights(spec: Spec) -> list[int]:
 
 def _file(spec: Spec, changed: Sequence[Model], moment: str, what: str, at: Duration, day: date) -> CaseFile:
     samples = [_prices(model, at, day) for model in changed]
+    samples += [sample for model in changed if model.has_tiers for sample in _tiers(model, at, day)]
     samples += _all_prices(spec, at, day)
     case = Case(f"prices of {day}", spec.prometheus.step, samples=tuple(samples))
     return CaseFile(names.rules_test_file(moment), what, at, (case,))
@@ -57,7 +64,22 @@ def _prices(model: Model, at: Duration, day: date) -> dict[str, Any]:
         for name in model.metric_names
         for token_type, usd in oracle.usd_per_mtok_at(model, day).items()
     ]
-    return expect(series(names.PRICE, *(eq(*pair) for pair in own.items())).now(), at, expected)
+    return expect(_of(names.PRICE, own), at, expected)
+
+
+def _tiers(model: Model, at: Duration, day: date) -> Iterator[dict[str, Any]]:
+    """What long contexts cost at most, and from which context on."""
+    own = {names.PROVIDER: model.provider, names.MODEL: model.name}
+    dearest = oracle.dearest_usd_per_mtok_at(model, day).items()
+    expected = [({"__name__": names.PRICE_HIGH, **own, names.TOKEN_TYPE: kind}, usd) for kind, usd in dearest]
+    yield expect(_of(names.PRICE_HIGH, own), at, expected)
+    over = oracle.long_context_at(model, day)
+    thresholds = [] if over is None else [({"__name__": names.LONG_CONTEXT_OVER, **own}, over)]
+    yield expect(_of(names.LONG_CONTEXT_OVER, own), at, thresholds)
+
+
+def _of(metric: str, labels: Mapping[str, str]) -> Expr:
+    return series(metric, *(eq(*pair) for pair in labels.items())).now()
 
 
 def _all_prices(spec: Spec, at: Duration, day: date) -> Iterator[dict[str, Any]]:

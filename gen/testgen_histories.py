@@ -6,12 +6,14 @@ model name of their own, and its pods a fleet of their own, so that all historie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.promql import binary, eq, scalar, series, sum_by
+from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.promql import Expr, binary, eq, scalar, series, sum_by
 from tollbook.gen.promtest import Case, absent, constant, expect, input_series, values
 from tollbook.gen.spec import Gateway, Spec
 
@@ -81,16 +83,23 @@ def case(spec: Spec, end: Duration) -> Case:
         for history in histories
         for one in (*_targets(spec, gateway, history), *_counters(spec, gateway, history))
     ]
+    tokens = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.OUTPUT)).now()
+    expected = [_expected(tokens, end, spec.gateways, histories)]
+    reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
+    if reporting:
+        expected.append(_expected(series(names.metered_usd(spec.prometheus.step)).now(), end, reporting, histories))
+    return Case("what a pod's past means for its bill", grid.every, tuple(series_in), tuple(expected))
+
+
+def _expected(metered: Expr, end: Duration, gateways: Sequence[Gateway], histories: Sequence[_History]) -> Any:
     by = (names.GATEWAY, names.RESPONSE_MODEL)
-    metered = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.OUTPUT)).now()
     billed = [
         ({names.GATEWAY: gateway.id, names.RESPONSE_MODEL: history.name}, history.billed)
-        for gateway in spec.gateways
+        for gateway in gateways
         for history in histories
         if history.billed
     ]
-    expected = expect(binary(sum_by(by, metered), ">", scalar(0)), end, billed)
-    return Case("what a pod's past means for its bill", grid.every, tuple(series_in), (expected,))
+    return expect(binary(sum_by(by, metered), ">", scalar(0)), end, billed)
 
 
 def _histories(grid: _Grid) -> Iterator[_History]:
@@ -192,6 +201,7 @@ def _targets(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[s
 
 
 def _counters(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[str, str]]:
+    """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
     for life in history.counter:
         labels = {
             **_target(gateway, history, life),
@@ -199,11 +209,12 @@ def _counters(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[
             names.PROVIDER: spec.models[0].provider,
             names.REQUEST_MODEL: history.name,
             names.RESPONSE_MODEL: history.name,
-            names.TOKEN_TYPE: names.OUTPUT,
             **traffic.spend_labels(spec),
             **life.labels,
         }
-        yield input_series(names.TOKEN_USAGE_SUM, labels, life.seen)
+        yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, life.seen)
+        if gateway.version >= REPORTS_USD_SINCE:
+            yield input_series(names.REPORTED_USD, labels, life.seen)
 
 
 def _target(gateway: Gateway, history: _History, life: _Life) -> dict[str, str]:

@@ -313,6 +313,32 @@ def test_no_day_before_promtool_s_clock_starts_is_tried(day: str, zone: str) -> 
     assert files_with_change(day, zone) == []
 
 
+def test_a_change_of_tiers_alone_has_its_files() -> None:
+    """In 2026 the tier costs more and begins earlier; in 2027 there is none any longer."""
+    changes = """
+    models:
+      - provider: openai
+        name: gpt
+        prices:
+          - {input: 1, output: 10, tiers: [{context_over: 5000, input: 2}]}
+          - {from: 2026-01-01, input: 1, output: 10, tiers: [{context_over: 4000, input: 3}]}
+          - {from: 2027-01-01, input: 1, output: 10}
+    """
+    found = {}
+    for file, text in pipeline.build(spec_of(changes)).items():
+        if names.is_rules_test_file(file) and file not in ALWAYS:
+            (test,) = yaml.load(text, Loader=yaml.CSafeLoader)["tests"]
+            _, dearest, over, *_ = test["promql_expr_test"]
+            inputs = [sample["value"] for sample in dearest["exp_samples"] if 'type="input"' in sample["labels"]]
+            found[file] = inputs + [sample["value"] for sample in over["exp_samples"]]
+    assert found == {
+        "rules-test-2026-01-01-before.yaml": [2, 5000],
+        "rules-test-2026-01-01-after.yaml": [3, 4000],
+        "rules-test-2027-01-01-before.yaml": [3, 4000],
+        "rules-test-2027-01-01-after.yaml": [1],
+    }
+
+
 def test_a_new_entry_of_the_same_prices_is_no_change() -> None:
     spec = spec_of(CHANGES.replace("DAY, input: 2", "2026-01-01, input: 1"))
     assert [file for file in pipeline.build(spec) if names.is_rules_test_file(file)] == ALWAYS
