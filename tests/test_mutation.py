@@ -24,8 +24,8 @@ PROVEN = (
     "|budget_usd:(limit|spent))|^LLM(BudgetThresholdReached|TokensUnpriced|GatewayNotScraped)$"
 )
 
-#: Of the sample, what no test catches yet and no reason excuses: scrapes of the generated tests come once a step, so half
-#: a settling holds the same ones, and no pod of theirs is out of sight for longer than half the gap.
+#: Of the sample, what no test catches yet and no reason excuses: the generated tests scrape once a step, so half a
+#: settling holds the same scrapes, and no pod of theirs is out of sight for longer than half the gap.
 OPEN = ("[1m] offset [[30s -> 15s]]", "[[[1h -> 30m]]] offset 1m30s) unless on (cluster, job,")
 
 
