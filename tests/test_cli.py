@@ -31,10 +31,10 @@ TESTS = [
     "rules-test-windows.yaml",
 ]
 DASHBOARDS = [
+    "grafana-dashboard.json",
     "grafana-dashboard-configmap.yaml",
     "grafana-dashboard-operator.yaml",
     "grafana-dashboard-resource.json",
-    "grafana-dashboard.json",
 ]
 FILES = sorted(["monitoring.yaml", "rules.yaml", "inhibit-rules.yaml", *DASHBOARDS, *TESTS])
 COMMANDS = sorted(cli.cli.commands)
