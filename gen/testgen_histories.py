@@ -134,7 +134,7 @@ def _outages(grid: _Grid) -> Iterator[_History]:
 
 def _returns(grid: _Grid) -> Iterator[_History]:
     """On a fleet that has long been watched."""
-    fleet = _Life(grid.line(("1", grid.beyond(_REMEMBERED) * 2)), pod="other")
+    fleet = _Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), pod="other")
     counter = (_Life(grid.line("700", "700")),)
     for name, failed, billed in (("starting", grid.within(_STARTING), 700), ("stuck", grid.beyond(_STARTING), 0)):
         yield _History(name, billed, (fleet, _Life(grid.line(("0", failed), "1", "1"))), counter)

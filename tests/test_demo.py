@@ -5,6 +5,7 @@ are replaced; the interval of a minute is two seconds here.
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -207,6 +208,7 @@ def alertmanager_running(folder: Path) -> Iterator[str | None]:
             process.wait(timeout=30)
 
 
+@pytest.mark.skipif(not os.environ.get("TOLLBOOK_DEMO"), reason="minutes of real time: set TOLLBOOK_DEMO=1 to run it")
 @pytest.mark.slow
 def test_the_demo_runs(
     prometheus_server: Callable[..., Any], promtools: list[tuple[str, Path]], tmp_path: Path
