@@ -42,10 +42,10 @@ def _figures(model: Model, day: date) -> tuple[object, ...]:
 
 
 def _midnights(spec: Spec) -> list[int]:
-    """Every instant at which the spec may change a price, in unix seconds; promtool knows none before 1970."""
+    """Every instant at which the spec may change a price, in unix seconds: all in promtool's time, as no price is older
+    than the year 2000."""
     days = {price.since for model in spec.models for price in model.prices[1:] if price.since}
-    found = {int(datetime.combine(day, time(), zone(spec.prometheus.timezone)).timestamp()) for day in days}
-    return sorted(midnight for midnight in found if midnight > 0)
+    return sorted({int(datetime.combine(day, time(), zone(spec.prometheus.timezone)).timestamp()) for day in days})
 
 
 def _file(spec: Spec, changed: Sequence[Model], moment: str, what: str, at: Duration, day: date) -> CaseFile:

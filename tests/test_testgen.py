@@ -303,16 +303,6 @@ def test_the_files_of_a_day_state_every_price_of_the_models_that_change() -> Non
 CHANGES = "models: [{provider: openai, name: gpt, prices: [{input: 1, output: 10}, {from: DAY, input: 2, output: 10}]}]"
 
 
-def files_with_change(day: str, zone: str = "UTC") -> list[str]:
-    spec = spec_of(f"prometheus: {{timezone: {zone}}}\n" + CHANGES.replace("DAY", day))
-    return [file for file in pipeline.build(spec) if names.is_rules_test_file(file) and file not in ALWAYS]
-
-
-@pytest.mark.parametrize(("day", "zone"), [("1969-12-31", "UTC"), ("1970-01-01", "Asia/Tokyo")])
-def test_no_day_before_promtool_s_clock_starts_is_tried(day: str, zone: str) -> None:
-    assert files_with_change(day, zone) == []
-
-
 def test_a_change_of_tiers_alone_has_its_files() -> None:
     """In 2026 the tier costs more and begins earlier; in 2027 there is none any longer."""
     changes = """
