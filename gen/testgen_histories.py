@@ -130,6 +130,8 @@ def _within_the_step(grid: _Grid) -> Iterator[_History]:
     yield _History("risen-twice", 300, always, (_Life(grid.line(old, "5100", "5300")),))
     yield _History("reset-again", 700, always, (_Life(grid.line(("9000", 20), "5000", "700", "700")),))
     yield _History("born", 450, always, (_Life(grid.line("450")),))
+    yield _History("born-and-risen", 600, always, (_Life(grid.line("450", "600")),))
+    yield _History("ended-before", 0, always, (_Life(grid.line(old, "stale", ("_", 2))),))
     yield _History("back-while-watched", 6000, always, (_Life(grid.line(old, "stale", ("_", 3), "6000", "6000")),))
 
 
@@ -149,9 +151,11 @@ def _outages(grid: _Grid) -> Iterator[_History]:
         (_Life(grid.line(("1", 20), ("0", 6), "1", "1", "1")),),
         (_Life(grid.line(("5000", 20), "stale", ("_", 6), "6000", "6000")),),
     )
-    old, new = grid.line(("5000", 20), "stale", ("_", 5)), grid.line("6000", "6000")
+    up = (_Life(grid.line(("1", 20), "0", "1", "1")),)
+    yield _History("back-at-once", 1000, up, (_Life(grid.line(("600", 19), "5000", "stale", "6000", "6000")),))
+    old, new = grid.line(("5000", 20), "stale", ("_", short + 1)), grid.line("6000", "6000")
     moved = tuple(_Life(seen, {"node": node}) for seen, node in ((old, "a"), (new, "b")))
-    yield _History("back-elsewhere", 0, (_Life(grid.line(("1", 20), ("0", 4), "1", "1")),), moved)
+    yield _History("back-elsewhere", 0, (_Life(grid.line(("1", 20), ("0", short), "1", "1")),), moved)
 
 
 def _returns(grid: _Grid) -> Iterator[_History]:

@@ -30,6 +30,9 @@ from tollbook.gen.spec import Monitor, Spec
 #: Longer than every window but that of a month to date, which testgen_calendar tries.
 _END = Duration.parse("31d")
 
+#: Longer than a pod is remembered: half a minute apart, the samples of a whole month take seconds to read.
+_PAST = Duration.parse("2d")
+
 #: promtool reads at most 10,000 samples of one window.
 _EVERY = Duration.parse("20m")
 
@@ -52,13 +55,18 @@ _Labels = tuple[tuple[str, str], ...]
 def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
-        *(testgen_histories.cases(spec, _END) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
-        *testgen_places.cases(spec, _END),
         testgen_rises.case(spec, alerts, _END),
         *testgen_records.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
+    end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)
+    pasts = (
+        *(testgen_histories.cases(spec, end) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
+        *testgen_places.cases(spec, end),
+    )
+    if pasts:
+        yield CaseFile(names.rules_test_file("pasts"), "What the past of a counter means for its bill", end, pasts)
 
 
 def _held(window: Duration, every: Duration) -> int:

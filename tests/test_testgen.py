@@ -261,7 +261,7 @@ def test_the_tests_run_in_the_order_of_the_rule_file() -> None:
 # ---- Days and moments ------------------------------------------------------------------------------------------------
 
 OTHER_TIMES = [f"rules-test-{moment}.yaml" for moment in ("week-before", "week-after", "month-before", "month-after")]
-ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml"]
+ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml", "rules-test-pasts.yaml"]
 
 
 def test_a_spec_without_price_changes_gives_no_files_of_days() -> None:
@@ -351,7 +351,7 @@ def test_days_weeks_and_months_of_any_zone_are_tried_and_pass(promtool: Path, tm
         text = f"prometheus: {{timezone: {zone}}}\nbudgets: [{{name: all, usd: 50, period: month}}]\n"
         outputs = pipeline.build(spec_of(text + CHANGES.replace("DAY", day)))
         files = [file for file in outputs if names.is_rules_test_file(file) and file != names.RULES_TEST_FILE]
-        assert len(files) == 7, "four of the calendar, one of windows, two of the day"
+        assert len(files) == 8, "four of the calendar, one of windows, one of pasts, two of the day"
         for file in (names.RULES_FILE, *files):
             (tmp_path / file).write_text(outputs[file])
         problems[zone] = [str(problem) for problem in Promtool(promtool).run_tests(tmp_path, files)]
