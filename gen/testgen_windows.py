@@ -13,6 +13,8 @@ from typing import Any
 
 from tollbook.gen import (
     names,
+    testgen_budget_edges,
+    testgen_budget_windows,
     testgen_histories,
     testgen_places,
     testgen_reconciliation,
@@ -23,7 +25,7 @@ from tollbook.gen import (
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell
-from tollbook.gen.promql import one_of, series
+from tollbook.gen.promql import series
 from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, expect_alerts, input_series, values
 from tollbook.gen.spec import Monitor, Spec
 
@@ -56,6 +58,7 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
         testgen_rises.case(spec, alerts, _END),
+        *testgen_budget_windows.cases(spec, _END),
         *testgen_records.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),
     )
@@ -64,6 +67,7 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     pasts = (
         *(testgen_histories.cases(spec, end) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
         *testgen_places.cases(spec, end),
+        *testgen_budget_edges.cases(spec, end),
     )
     if pasts:
         yield CaseFile(names.rules_test_file("pasts"), "What the past of a counter means for its bill", end, pasts)
@@ -93,22 +97,8 @@ def _dollars(spec: Spec) -> Case:
         _vector(names.COST_1H, hourly),
         _vector(names.COST_BY_GATEWAY, [(dict(of), usd * _held(_HOUR, _EVERY)) for of, usd in by_gateway.items()]),
         *(_vector(record, _fleet(by_gateway, _held(window, _EVERY))) for record, window in _WINDOWS),
-        *_rolling_budgets(spec, cells),
     ]
     return Case("dollars in sliding windows", _EVERY, tuple(series_in), tuple(samples))
-
-
-def _rolling_budgets(spec: Spec, cells: Sequence[Cell]) -> Iterator[dict[str, Any]]:
-    spent = {
-        budget.name: sum(usd for usd, cell in enumerate(cells, start=1) if traffic.is_counted(budget, cell))
-        * _held(budget.period, _EVERY)
-        for budget in spec.budgets
-        if isinstance(budget.period, Duration)
-    }
-    if spent:
-        own = series(names.BUDGET_SPENT, one_of(names.BUDGET, spent)).now()
-        labelled = [({"__name__": names.BUDGET_SPENT, names.BUDGET: name}, usd) for name, usd in spent.items()]
-        yield expect(own, _END, labelled)
 
 
 def _tokens(spec: Spec) -> Case:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -347,13 +349,14 @@ def tried(promtool: Path, plan: Plan, say: Callable[[str], None]) -> Result:
     _refuse_failing_tests(promtool, plan)
     left: list[Mutant] = []
     caught_by: dict[str, Counter[str]] = defaultdict(Counter)
-    for start in range(0, len(plan.damages), BATCH):
-        batch = plan.damages[start : start + BATCH]
-        found = [damage.mutant for damage in _survivors(promtool, plan, batch, caught_by)]
-        for mutant in found:
-            say(f"survives: {mutant}")
-        left += found
-        say(f"{start + len(batch)} of {len(plan.damages)} tried, {len(left)} survive")
+    batches = [plan.damages[start : start + BATCH] for start in range(0, len(plan.damages), BATCH)]
+    with ThreadPoolExecutor(os.cpu_count()) as processes:
+        survivors = processes.map(lambda batch: _survivors(promtool, plan, batch, caught_by), batches)
+        for number, found in enumerate(survivors, start=1):
+            for damage in found:
+                say(f"survives: {damage.mutant}\n    {reason_for(damage.mutant)}")
+            left += [damage.mutant for damage in found]
+            say(f"{min(number * BATCH, len(plan.damages))} of {len(plan.damages)} tried, {len(left)} survive")
     return Result([damage.mutant for damage in plan.damages], left)
 
 
