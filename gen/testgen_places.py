@@ -27,13 +27,14 @@ _HIGH = 100_000
 
 @dataclass(frozen=True)
 class _Spender:
-    """A value of the label, under which one it is shown, and what its counter was, half a step apart; `_`: nothing."""
+    """A value of the label, under which one it is shown, and what its counter was; `_`: nothing."""
 
     value: str
     shown: str
     before: tuple[str, str]
-    """The second at the very end of the step before."""
+    """At the end of the step before, two samples."""
     within: tuple[str, str]
+    """At the beginning of the step that is evaluated, and at its end."""
     billed: int
     model: str = _MODEL
 
@@ -54,10 +55,9 @@ def cases(spec: Spec, end: Duration) -> Iterator[Case]:
 
 
 def _case(spec: Spec, entry: Attribution, end: Duration) -> Case:
-    every, step = Duration(spec.prometheus.step.milliseconds // 2), spec.prometheus.step
-    last = (end - spec.prometheus.settle).milliseconds // every.milliseconds
+    every, step = Duration(spec.prometheus.settle.milliseconds // 3), spec.prometheus.step
     places = list(_places(spec, entry))
-    series_in = [line for place in places for line in _series(spec, entry, place, last)]
+    series_in = [line for place in places for line in _series(spec, entry, place, end)]
     samples = [_metered(spec, entry, names.metered_tokens(step), places, end)]
     reporting = [place for place in places if place.gateway.version >= REPORTS_USD_SINCE]
     if reporting:
@@ -67,18 +67,19 @@ def _case(spec: Spec, entry: Attribution, end: Duration) -> Case:
 
 def _places(spec: Spec, entry: Attribution) -> Iterator[_Place]:
     kept = traffic.kept_labels(spec)
-    clusters = [kept, {label: f"other-{value}" for label, value in kept.items()}] if kept else [kept]
     for gateway in traffic.one_of_each_version(spec):
-        for number, cluster in enumerate(clusters, start=1):
+        for number in (1, 2) if kept else (1,):
+            cluster = {label: f"{value}-{number}-of-{gateway.slug}" for label, value in kept.items()}
             yield _Place(gateway, cluster, list(_spenders(entry, number)))
 
 
 def _spenders(entry: Attribution, cluster: int) -> Iterator[_Spender]:
-    """The last place goes to who stands highest with two counters together, and now, not half a step ago."""
+    """The last place goes to who stands highest with two counters together, and now, not when the step began."""
     yield from _sure_of_a_place(entry.limit - 1, cluster)
+    highest, next_highest = ("this", "that") if cluster == 1 else ("that", "this")
     for model in (_MODEL, _OTHER_MODEL):
-        yield _Spender("pair", "pair", ("2400", "2400"), ("2400", "3100"), 700, model)
-    yield _Spender("single", names.OTHER, ("5000", "5000"), ("5000", "6000"), 1_000)
+        yield _Spender(highest, highest, ("2400", "2400"), ("2400", "3100"), 700, model)
+    yield _Spender(next_highest, names.OTHER, ("5000", "5000"), ("5000", "6000"), 1_000)
     yield _Spender("begins", names.OTHER, ("_", "_"), ("_", "20"), 20)
     yield _Spender("ends", names.OTHER, ("30", "30"), ("70", "stale"), 40)
     yield _Spender("ended", names.OTHER, (f"{_HIGH}", "stale"), ("_", "_"), 0)
@@ -96,14 +97,16 @@ def _sure_of_a_place(count: int, cluster: int) -> Iterator[_Spender]:
         yield _Spender(value, value, before, within, billed)
 
 
-def _series(spec: Spec, entry: Attribution, place: _Place, last: int) -> Iterator[dict[str, str]]:
+def _series(spec: Spec, entry: Attribution, place: _Place, end: Duration) -> Iterator[dict[str, str]]:
     """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
+    every = spec.prometheus.settle.milliseconds // 3
+    last, in_step = (end - spec.prometheus.settle).milliseconds // every, spec.prometheus.step.milliseconds // every
     target = {**traffic.target(place.gateway, "pod"), **place.kept}
-    yield input_series(names.UP, target, values(absent(last - 9), constant(1, 10)))
+    yield input_series(names.UP, target, values(absent(last - 2 * in_step), constant(1, 2 * in_step + 1)))
     for spender in place.spenders:
         labels = {**target, **_asked(spec, entry, place, spender.model), entry.label: spender.value}
-        parts = [absent(1) if one == "_" else one for one in (*spender.before, *spender.within)]
-        seen = values(absent(last - 3), *parts)
+        first, second, third, fourth = (absent(1) if one == "_" else one for one in (*spender.before, *spender.within))
+        seen = values(absent(last - in_step - 2), first, second, absent(1), third, absent(in_step - 2), fourth)
         yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, seen)
         if place.gateway.version >= REPORTS_USD_SINCE:
             yield input_series(names.REPORTED_USD, labels, seen)

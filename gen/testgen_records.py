@@ -54,6 +54,7 @@ class _Use:
             (f"{_OWN}-unlisted", self.name, model),
             (self.name, names.UNKNOWN, model),
             (_ASKED, self.name, model if self.is_priced else f"{_ASKED}-model"),
+            (self.name, f"{_OWN}-answered", model if self.is_priced else f"{_OWN}-answered"),
         )
 
 
@@ -87,15 +88,15 @@ def _prices(spec: Spec, end: Duration) -> Case:
     numbers, few = count(1), count()
     for use in uses:
         for request, response, model in use.shown:
-            tokens = next(few) if model == use.name else TOKENS * next(numbers)
+            tokens = TOKENS * next(numbers) if _is_priced(model) else next(few)
             called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
             for who in spenders:
                 labels = {names.GATEWAY: gateway, **_named(use, called), **who}
                 series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
             by_model[use.provider, model, use.token_type] += tokens * len(spenders)
-            if model == use.name and tokens:
+            if tokens and not _is_priced(model):
                 unpriced[use.provider, request, response, use.token_type] = tokens * len(spenders)
-    usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if "-model" in key[1]}
+    usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if _is_priced(key[1])}
     by_model_labels = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
     by_names_labels = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
     samples = (
@@ -104,6 +105,10 @@ def _prices(spec: Spec, end: Duration) -> Case:
         _vector(by_model_labels, _now(names.cost(step)), end, usd, billionths),
     )
     return Case("a price holds on while Prometheus is away", step, tuple(series_in), samples)
+
+
+def _is_priced(model: str) -> bool:
+    return model in (f"{_OWN}-model", f"{_ASKED}-model")
 
 
 def _reported_usd(spec: Spec, end: Duration) -> Iterator[Case]:

@@ -75,24 +75,34 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "an entry that begins early changes nothing: the one before goes first",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
-        r"\[\[\[1m -> 2m\]\]\] offset 30s\) - ",
+        "^agentgateway:metered_",
+        r"\[\[\[1m -> 2m\]\]\] offset 30s\) [-+] ",
         "a series that ended a step before has risen by nothing since",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
-        r"\[1m\] offset \[\[30s -> 15s\]\]\) unless last_over_time\(up",
-        "no test has a scrape between the end of a step and its evaluation",
+        "^agentgateway:metered_",
+        r"present_over_time\(up\{[^}]*\}\[\[\[1m -> 2m",
+        "a target that was gone before the step has no counters in it",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
+        "^agentgateway:metered_",
+        r"\[\[((?:cluster, )?)job, ([^\]]*) -> \1\2\]\]",
+        "both sides are of the one job that is read",
+    ),
+    (
+        "^agentgateway:metered_",
         r"offset \[\[1m30s -> (3m|45s)\]\] == 1\)\)\), 0\)\)",
         "a restarted series that is not carried over is born: all of it counts alike",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
-        r"\{job(\[\[= -> !=\]\].*?|=\[\[.*?\]\])\}\[1h\] offset",
-        "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
+        "^agentgateway:metered_",
+        r"\[\[sum -> max\]\] without \(shown_",
+        "there is one series of each: only a label of the rule's own is left out",
+    ),
+    (
+        "^agentgateway:metered_",
+        r'\[\[group -> sum\]\] by \([^)]*\) \(present_over_time\([^)]*=~"unknown',
+        "it counts that there is such a value, not how often",
     ),
     (
         "^agentgateway:model:names",
@@ -150,7 +160,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "zero times anything is zero",
     ),
     (
-        "^agentgateway:calendar:now",
+        "^agentgateway:(calendar:now|period:remaining_seconds)",
         r"\[\[0\.001 -> 0\.002\]\]|\[\[\* -> /\]\] on \(\) group_left",
         "no sample lies between two milliseconds, and all is multiplied by one",
     ),
@@ -185,7 +195,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "of each day there is one total",
     ),
     (
-        "^LLMBudgetThresholdReached",
+        "^LLMBudget(ThresholdReached|Burn)",
         r"\[\[>= -> >\]\]",
         "a sum of floats need not meet a threshold exactly, so amounts lie a hair beside it",
     ),
