@@ -153,9 +153,13 @@ def _outages(grid: _Grid) -> Iterator[_History]:
     )
     up = (_Life(grid.line(("1", 20), "0", "1", "1")),)
     yield _History("back-at-once", 1000, up, (_Life(grid.line(("600", 19), "5000", "stale", "6000", "6000")),))
+    yield _History("restarted-at-once", 650, up, (_Life(grid.line(("600", 19), "5000", "stale", "650", "650")),))
     old, new = grid.line(("5000", 20), "stale", ("_", short + 1)), grid.line("6000", "6000")
     moved = tuple(_Life(seen, {"node": node}) for seen, node in ((old, "a"), (new, "b")))
     yield _History("back-elsewhere", 0, (_Life(grid.line(("1", 20), ("0", short), "1", "1")),), moved)
+    hardly_known = grid.line("5000", "stale", "_", "_"), grid.line("6000", "6000")
+    moved = tuple(_Life(seen, {"node": node}) for seen, node in zip(hardly_known, "ab", strict=True))
+    yield _History("hardly-known-and-back-elsewhere", 0, up, moved)
 
 
 def _returns(grid: _Grid) -> Iterator[_History]:
@@ -164,6 +168,9 @@ def _returns(grid: _Grid) -> Iterator[_History]:
     counter = (_Life(grid.line("700", "700")),)
     for name, failed, billed in (("starting", grid.within(_STARTING), 700), ("stuck", grid.beyond(_STARTING), 0)):
         yield _History(name, billed, (fleet, _Life(grid.line(("0", failed), "1", "1"))), counter)
+    yield _History("joined", 700, (fleet, _Life(grid.line("1"))), (_Life(grid.line("700")),))
+    away = _Life(grid.line(("1", 20), "stale", ("_", grid.within(grid.spec.prometheus.gap)), "1", "1"))
+    yield _History("away", 700, (fleet, away), counter)
     day = Duration(_REMEMBERED.milliseconds + _STARTING.milliseconds)
     for name, away, billed in (("known", grid.within(day), 0), ("forgotten", grid.beyond(day), 700)):
         up = _Life(grid.line(("1", 10), "stale", ("_", away - 1), "1", "1"))
@@ -176,6 +183,8 @@ def _fleets(grid: _Grid) -> Iterator[_History]:
     last = Duration(_WATCHED.milliseconds + grid.spec.prometheus.gap.milliseconds)
     for name, since, billed in (("watched", grid.beyond(_WATCHED), 800), ("installed", grid.within(_WATCHED), 0)):
         yield _History(name, billed, (_Life(grid.line(("1", since + 2)), pod="other"), pod), counter)
+    namesake = _Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), {names.NAMESPACE: "elsewhere"}, pod="other")
+    yield _History("namesake", 0, (namesake, pod), counter)
     for name, away, billed in (("all-new", grid.within(last), 800), ("all-new-late", grid.beyond(last), 0)):
         other = _Life(grid.line(("1", 10), "stale", ("_", away + 1)), pod="other")
         yield _History(name, billed, (other, pod), counter)
@@ -198,7 +207,7 @@ def _labels(grid: _Grid) -> Iterator[_History]:
 
 def _relabelled(grid: _Grid) -> Iterator[_History]:
     """The same pod under another label of its target: at once, after a while, and when it was hardly known."""
-    away = grid.within(grid.spec.prometheus.gap)
+    away, long = grid.within(grid.spec.prometheus.gap), grid.beyond(grid.spec.prometheus.gap)
     for name, known, gone, seen in (
         ("at-once", 20, (), 1),
         ("in-time", 20, ("_",), 2),
@@ -209,6 +218,14 @@ def _relabelled(grid: _Grid) -> Iterator[_History]:
         up = _Life(grid.line(("1", known), "stale", *gone), old), _Life(grid.line(("1", seen)), new)
         counter = _Life(grid.line(("5000", known), "stale", *gone), old), _Life(grid.line(("6000", seen)), new)
         yield _History(f"relabelled-{name}", 0, up, counter)
+    up, counter = (
+        (
+            _Life(grid.line((first, 20), "stale", ("_", long), last, last), {"pod": "p", "zone": "a"}),
+            _Life(grid.line((between, away), "stale", "_"), {"pod": "p", "zone": "b"}),
+        )
+        for first, between, last in (("1", "1", "1"), ("4000", "5000", "6000"))
+    )
+    yield _History("relabelled-back", 0, up, counter)
 
 
 def _clusters(grid: _Grid) -> Iterator[_History]:
@@ -239,6 +256,14 @@ def _edges(grid: _Grid) -> Iterator[_History]:
     fleet = _Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), pod="other")
     gone = "stale", ("_", grid.in_step - 2)
     yield _History("came-and-went", 800, (fleet, _Life(grid.line("1", *gone))), (_Life(grid.line("800", *gone)),))
+    up, counter = (
+        (
+            _Life(grid.line((first, 20), *gone, "_"), {"pod": "p", "zone": "a"}),
+            _Life(grid.line(last, *gone), {"pod": "p", "zone": "b"}),
+        )
+        for first, last in (("1", "1"), ("5000", "6000"))
+    )
+    yield _History("relabelled-and-gone", 0, up, counter)
 
 
 def _targets(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[str, str]]:

@@ -96,6 +96,21 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:metered_",
+        r"unless ignoring .*offset 1m30s or \(\[\[last_over_time -> min_over_time",
+        "of what was there before a birth only that it was there counts",
+    ),
+    (
+        "^agentgateway:metered_",
+        r"and on \([^)]*\) present_over_time\(up\{[^}]*\}\[\[\[1h -> 2h\]\]\] offset 1m30s",
+        "a target that nobody saw within the gap has not been seen, and is not new either",
+    ),
+    (
+        "^agentgateway:metered_",
+        r"\[\[\* -> /\]\] on \([^)]*\) group_left \((shown_|token_semantics)",
+        "what lends a label is one",
+    ),
+    (
+        "^agentgateway:metered_",
         r"\[\[sum -> max\]\] without \(shown_",
         "there is one series of each: only a label of the rule's own is left out",
     ),
