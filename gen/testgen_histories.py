@@ -169,8 +169,8 @@ def _returns(grid: _Grid) -> Iterator[_History]:
     for name, failed, billed in (("starting", grid.within(_STARTING), 700), ("stuck", grid.beyond(_STARTING), 0)):
         yield _History(name, billed, (fleet, _Life(grid.line(("0", failed), "1", "1"))), counter)
     yield _History("joined", 700, (fleet, _Life(grid.line("1"))), (_Life(grid.line("700")),))
-    away = _Life(grid.line(("1", 20), "stale", ("_", grid.within(grid.spec.prometheus.gap)), "1", "1"))
-    yield _History("away", 700, (fleet, away), counter)
+    returned = _Life(grid.line(("1", 20), "stale", ("_", grid.within(grid.spec.prometheus.gap)), "1", "1"))
+    yield _History("returned", 700, (fleet, returned), counter)
     day = Duration(_REMEMBERED.milliseconds + _STARTING.milliseconds)
     for name, away, billed in (("known", grid.within(day), 0), ("forgotten", grid.beyond(day), 700)):
         up = _Life(grid.line(("1", 10), "stale", ("_", away - 1), "1", "1"))
@@ -242,6 +242,9 @@ def _clusters(grid: _Grid) -> Iterator[_History]:
     down = _Life(grid.line(("1", 20), ("0", 4), "1", "1"))
     back = _Life(grid.line(("5000", 20), "stale", ("_", 3), "6000", "6000"))
     yield _History("twin-down", 1000, (twin, down), (back,))
+    moved = {"node": "a"}, {"node": "b"}
+    old, new = grid.line(("5000", 20), "stale", ("_", 5)), grid.line("6000", "6000")
+    yield _History("twin-elsewhere", 0, (twin, down), (_Life(old, moved[0]), _Life(new, moved[1])))
     restarted = _Life(grid.line(("600", 19), "5000", "stale", ("_", 3), "650", "700"))
     yield _History("twin-restarted", 700, (twin, down), (restarted,))
 

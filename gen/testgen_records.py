@@ -141,17 +141,18 @@ def _token_types(spec: Spec, end: Duration) -> Case:
     usd_per_mtok = oracle.usd_per_mtok_at(model, date(1970, 1, 1))
     called = {names.REQUEST_MODEL: model.name, names.RESPONSE_MODEL: model.name}
     owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, **traffic.spend_labels(spec)}
+    counts = {**dict.fromkeys(usd_per_mtok, TOKENS), _OWN: 1}
     series_in = tuple(
         input_series(
-            names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, str(TOKENS))
+            names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, f"{tokens}")
         )
-        for of in (*usd_per_mtok, _OWN)
+        for of, tokens in counts.items()
     )
     usd: dict[tuple[str, ...], int] = {
         (of,): in_billionths(TOKENS * price / MILLION) for of, price in usd_per_mtok.items()
     }
     by: tuple[str, ...] = (names.TOKEN_TYPE,)
-    unpriced: dict[tuple[str, ...], int] = {(_OWN,): TOKENS}
+    unpriced: dict[tuple[str, ...], int] = {(_OWN,): 1}
     samples = (
         _vector(by, _now(names.unpriced_tokens(step)), end, unpriced),
         _vector(by, _now(names.cost(step)), end, usd, billionths),
@@ -228,6 +229,7 @@ def _restart(spec: Spec, end: Duration) -> Case:
     put_in: Iterable[tuple[str, Mapping[str, str]]] = (
         *((names.metered_tokens(step), labels) for labels in (shown, *cached)),
         *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
+        (names.billable_tokens(step), {**shown, names.TOKEN_TYPE: _OWN}),
         *((names.metered_usd(step), labels) for labels in (shown, unlisted, nameless, asked)),
         (names.tokens(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),

@@ -20,6 +20,7 @@ from tollbook.gen import (
     testgen_reconciliation,
     testgen_records,
     testgen_rises,
+    testgen_tiers,
     traffic,
 )
 from tollbook.gen.durations import Duration
@@ -61,6 +62,7 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
         *testgen_budget_windows.cases(spec, _END),
         *testgen_records.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),
+        *testgen_tiers.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
     end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)
