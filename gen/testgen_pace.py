@@ -143,17 +143,19 @@ def _in_an_old_ledger(
 ) -> Case:
     """The calendar of an hour is put in between the first two steps, where no rule meets it: promtool evaluates all
     rules at every step, and an hour of steps takes it seconds."""
-    step, old = spec.prometheus.step.milliseconds, _known_before(spec)
-    parts = next(parts for parts in range(old + 1, step + 1) if not step % parts)
-    calendar = values(absent(1), constant(1, old)) if old else ""
+    step = spec.prometheus.step.milliseconds
+    # More samples of the other series would be more than promtool reads at once.
+    parts = next(parts for parts in range(10, step + 1) if not step % parts)
     gateways = {climb.request.gateway.id: climb.request.gateway for climb in climbs}.values()
     series_in = [traffic.up(spec, gateway, scraped=constant(1, end * parts)) for gateway in gateways]
     for climb in climbs:
         (tokens,) = climb.amounts
         seen = values(absent(climb.born * parts), constant(tokens, (end - climb.born) * parts))
         series_in.append(traffic.counter(spec, climb.request, names.OUTPUT, seen))
-    for gateway in spec.gateways if old else ():
-        series_in.append(input_series(names.CALENDAR, {names.GATEWAY: gateway.id, names.DAY: "-1"}, calendar))
+    for gateway, day in product(spec.gateways, range(0, _known_before(spec), parts - 1)):
+        entries = min(parts - 1, _known_before(spec) - day)
+        labels = {names.GATEWAY: gateway.id, names.DAY: f"{-1 - day}"}
+        series_in.append(input_series(names.CALENDAR, labels, values(absent(1), constant(1, entries))))
     return Case(title, Duration(step // parts), tuple(series_in), alerts=tuple(alerts))
 
 
