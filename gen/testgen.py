@@ -16,12 +16,16 @@ from tollbook.gen import (
     testgen_dollars,
     testgen_pace,
     testgen_prices,
+    testgen_rises,
     testgen_semantics,
+    testgen_shares,
+    testgen_targets,
     testgen_windows,
 )
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promtest import CaseFile
 from tollbook.gen.spec import Spec
+from tollbook.gen.testgen_pasts import PERIOD
 
 
 def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
@@ -43,6 +47,13 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     yield from testgen_calendar.files(spec)
     yield from testgen_windows.files(spec, alerts)
     yield from testgen_dates.files(spec)
+    lately = (
+        *testgen_rises.cases(spec, alerts),
+        *testgen_shares.cases(spec),
+        *testgen_targets.cases(spec, alerts),
+        *testgen_semantics.pasts(spec),
+    )
+    yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
 
 
 def content(cases: CaseFile, groups: Sequence[RuleGroup]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Request
-from tollbook.gen.promtest import Case, absent, constant, expect_alerts, input_series, values
+from tollbook.gen.promql import eq, series
+from tollbook.gen.promtest import Case, absent, constant, expect, expect_alerts, input_series, values
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.gen.traffic import BORN, TOKENS
 
@@ -113,8 +114,8 @@ def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """Every pod ends, those of every other job a step later, so that no gateway is taken for its neighbour. The alert
-    waits; then it tells each gateway by name."""
+    """Every pod ends or fails, those of every other job a step later, so that no gateway is taken for its neighbour. The
+    alert waits; then it tells each gateway by name, and nothing tells each of its pods besides."""
     rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
     jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
     ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]
@@ -124,12 +125,18 @@ def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
         lost = [rule for rule, end in zip(rules, ends, strict=True) if end <= now]
         at = traffic.instant(spec, now + waits)
         expected.append(expect_alerts(rules[0].alert, at, [(rule, {}, Decimal(1)) for rule in lost]))
+    failing = constant(0, max(ends) + waits)
     pods = zip(spec.gateways, ends, strict=True)
+    down = series("ALERTS", eq("alertname", names.ALERT_TARGET_DOWN)).now()
     return Case(
         "gateways that are no longer scraped",
         spec.prometheus.step,
-        tuple(traffic.up(spec, gateway, scraped=values(constant(1, end), "stale")) for gateway, end in pods),
-        alerts=tuple(expected),
+        tuple(
+            traffic.up(spec, gateway, scraped=values(constant(1, end), failing if end == min(ends) else "stale"))
+            for gateway, end in pods
+        ),
+        tuple(expect(down, traffic.instant(spec, step), ()) for step in (min(ends) - 1, min(ends))),
+        tuple(expected),
     )
 
 

@@ -134,15 +134,10 @@ def _unreported(spec: Spec, gateway: Gateway) -> Alert:
 def _reported(spec: Spec, gateway: Gateway, by: tuple[str, ...]) -> Expr:
     """Requests that reported output or, of a model that never does (embeddings), input; the type stays a label."""
     output, prompt = (
-        sum_by(
-            (*by, names.TOKEN_TYPE),
-            risen(
-                spec,
-                gateway,
-                scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type)),
-                UNREPORTED_WITHIN,
-            ),
-        )
+        scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type))
         for token_type in (names.OUTPUT, names.INPUT)
     )
-    return either(output, unless(prompt, output, on=by))
+    risen_output, risen_prompt = (
+        sum_by((*by, names.TOKEN_TYPE), risen(spec, gateway, counter, UNREPORTED_WITHIN)) for counter in (output, prompt)
+    )
+    return either(risen_output, unless(risen_prompt, output.now(), on=by))
