@@ -14,6 +14,7 @@ from tollbook.gen import (
     testgen_counting,
     testgen_dates,
     testgen_dollars,
+    testgen_horizon,
     testgen_pace,
     testgen_prices,
     testgen_rises,
@@ -47,6 +48,7 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     yield from testgen_calendar.files(spec)
     yield from testgen_windows.files(spec, alerts)
     yield from testgen_dates.files(spec)
+    yield from testgen_horizon.files(spec, alerts)
     lately = (
         *testgen_rises.cases(spec, alerts),
         *testgen_shares.cases(spec),

@@ -114,8 +114,8 @@ def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """Every pod ends or fails, those of every other job a step later, so that no gateway is taken for its neighbour. The
-    alert waits; then it tells each gateway by name, and nothing tells each of its pods besides."""
+    """Every pod fails, or those of every other job end a step later, so that no gateway is taken for its neighbour. The
+    alert waits; then it tells each gateway by name, and nothing tells its pods besides."""
     rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
     jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
     ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]

@@ -71,8 +71,9 @@ def instants(window: Duration) -> Duration:
 
 def line(window: Duration, seen: Seen, *moments: int) -> str:
     """The past as each of these moments ends it."""
-    runs = [absent(many) if value == "_" else constant(int(value), many) for value, many in zip(seen, _RUNS, strict=True)]
-    return _at_moments(window, " ".join(runs), sum(_RUNS), moments)
+    runs = zip(seen, _RUNS, strict=True)
+    text = [absent(many) if value == "_" else constant(int(value), many) for value, many in runs]
+    return _at_moments(window, " ".join(text), sum(_RUNS), moments)
 
 
 def once(window: Duration, value: int, ago: int, *moments: int) -> str:

@@ -1,4 +1,4 @@
-"""Tests of the alerts on pods that are scraped twice: under two targets of the gateway's own job, or by other jobs too."""
+"""Tests of the alerts on pods that are scraped twice: as two targets of the gateway's own job, or by other jobs too."""
 
 from __future__ import annotations
 

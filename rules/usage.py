@@ -132,12 +132,13 @@ def _unreported(spec: Spec, gateway: Gateway) -> Alert:
 
 
 def _reported(spec: Spec, gateway: Gateway, by: tuple[str, ...]) -> Expr:
-    """Requests that reported output or, of a model that never does (embeddings), input; the type stays a label."""
+    """Requests that reported output or, of a model that shows none (embeddings), input; the type stays a label."""
     output, prompt = (
         scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type))
         for token_type in (names.OUTPUT, names.INPUT)
     )
-    risen_output, risen_prompt = (
-        sum_by((*by, names.TOKEN_TYPE), risen(spec, gateway, counter, UNREPORTED_WITHIN)) for counter in (output, prompt)
+    answered, prompted = (
+        sum_by((*by, names.TOKEN_TYPE), risen(spec, gateway, counter, UNREPORTED_WITHIN))
+        for counter in (output, prompt)
     )
-    return either(risen_output, unless(risen_prompt, output.now(), on=by))
+    return either(answered, unless(prompted, output.now(), on=by))

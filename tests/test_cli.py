@@ -29,6 +29,7 @@ TESTS = [
     "rules-test-month-before.yaml",
     "rules-test-month-after.yaml",
     "rules-test-windows.yaml",
+    "rules-test-lately.yaml",
 ]
 DASHBOARDS = [
     "grafana-dashboard.json",
