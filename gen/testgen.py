@@ -56,6 +56,7 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
         *testgen_semantics.pasts(spec),
     )
     yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
+    yield testgen_targets.versions(spec, alerts)
 
 
 def content(cases: CaseFile, groups: Sequence[RuleGroup]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def _models() -> tuple[_Used, ...]:
 
 
 def _without_usage(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]) -> Case:
-    series_in, firing = [], []
+    series_in: list[dict[str, str]] = []
+    firing = []
     for gateway in gateways:
         (rule,) = _rules(alerts, names.ALERT_NO_USAGE, gateway)
         for used in _models():

@@ -63,7 +63,7 @@ _STEPS = (
 
 def _unpriced(spec: Spec) -> Case:
     unpriced, tokens = names.unpriced_tokens(spec.prometheus.step), names.tokens(spec.prometheus.step)
-    series_in = []
+    series_in: list[dict[str, str]] = []
     for uses, is_one_model in ((_USES, False), (_STEPS, True)):
         for use in uses:
             labels = {names.GATEWAY: use.gateway, **traffic.kept_labels(spec)}

@@ -1,4 +1,5 @@
-"""Tests of the alerts on pods that are scraped twice: as two targets of the gateway's own job, or by other jobs too."""
+"""Tests of the alerts on what a gateway's targets are: pods that are scraped twice, as two targets of the gateway's own
+job or by other jobs too, and pods of another version."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tollbook.gen import names, traffic
+from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
-from tollbook.gen.promtest import Case, absent, constant, expect_alerts, input_series, values
+from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect_alerts, input_series, values
 from tollbook.gen.spec import Gateway, Monitor, Spec
 from tollbook.gen.testgen_pasts import PERIOD, moment
 
@@ -113,3 +115,33 @@ def _firing(
                 yield rule, {**kept, names.JOB: job}, Decimal(shared)
         else:
             yield rule, kept, Decimal(_DOUBLED)
+
+
+# ---- Versions --------------------------------------------------------------------------------------------------------
+
+#: Later than any that is known; and what tells no version.
+_LATER, _COMMIT = "v99.0.0", "3f2c9ab"
+
+
+def versions(spec: Spec, alerts: Sequence[Alert]) -> CaseFile:
+    """The alert waits so long that its minutes are too many: so all rules are evaluated as the pods are first seen, a
+    step before it has waited, and then."""
+    rules = [rule for rule in alerts if rule.alert == names.ALERT_VERSION]
+    every = rules[0].hold - spec.prometheus.step
+    silent, told = every, Duration(2 * every.milliseconds)
+    series_in, firing = [], []
+    for gateway, rule in zip(spec.gateways, rules, strict=True):
+        own = ".".join(map(str, gateway.version))
+        for number, tag in enumerate((f"v{own}.0", f"{own}.1-rc.1", _LATER, _LATER, _COMMIT)):
+            target = {**traffic.target(gateway, f"pod-{number}"), **traffic.kept_labels(spec), names.TAG: tag}
+            series_in.append(input_series(names.BUILD_INFO, target, constant(1, 3)))
+        others = {**traffic.target(gateway, "pod"), names.JOB: _JOBS[0], names.TAG: _LATER}
+        series_in.append(input_series(names.BUILD_INFO, others, constant(1, 3)))
+        firing.append((rule, {names.TAG: _LATER, **traffic.kept_labels(spec)}, Decimal(2)))
+    case = Case(
+        "pods of another version than the spec says",
+        every,
+        tuple(series_in),
+        alerts=(expect_alerts(names.ALERT_VERSION, silent, []), expect_alerts(names.ALERT_VERSION, told, firing)),
+    )
+    return CaseFile(names.rules_test_file("versions"), "Which versions pods are of", every, (case,))

@@ -30,6 +30,7 @@ TESTS = [
     "rules-test-month-after.yaml",
     "rules-test-windows.yaml",
     "rules-test-lately.yaml",
+    "rules-test-versions.yaml",
 ]
 DASHBOARDS = [
     "grafana-dashboard.json",
