@@ -224,7 +224,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^LLMCatalogLookupsNotExact",
-        r'status!~?\[\["(Exact\|)?NoCatalog" -> "\w+"\]\]\}( - | offset 1h\) >= 0|\[1h\]\))',
+        r'status![~=]\[\["(Exact\|)?NoCatalog" -> "\w+"\]\]\}( - | offset 1h\) >= 0|\[1h\]\))',
         "a difference needs both its sides: one that admits another status finds no partner for it",
     ),
     (
