@@ -37,7 +37,7 @@ class Past:
 
 def pasts(each: int, rest: int) -> tuple[Past, ...]:
     """Some that count this much `each`, which is zero or one; one that counts the `rest`; and some that count nothing.
-    A wrong view of any changes the sum: most of them see more than there is."""
+    A wrong view of any sees more than that or less, and so changes the sum."""
     risen, since_found = str(10 + each), str(40 + each)
     new = str(each)
     return (

@@ -50,9 +50,9 @@ _THEIRS = (
         _Target("once", "once:9"),
         _Target("thrice", "thrice:1"),
         _Target("twice", "twice:9"),
-        # What is not ours: no pod's name, another pod, another namespace, another cluster.
+        # What is not ours: no pod's name, other pods, another namespace, another cluster.
         _Target("", "other:9"),
-        _Target("other", "other:1"),
+        *(_Target("other", f"other:{port}") for port in (1, 2, 3)),
         _Target("twice", "namesake:9", namespace=_THIRD),
         _Target("", "twice:1", is_elsewhere=True),
         _Target("twice", "twice:9", is_elsewhere=True),
