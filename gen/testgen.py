@@ -26,7 +26,7 @@ from tollbook.gen import (
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promtest import CaseFile
 from tollbook.gen.spec import Spec
-from tollbook.gen.testgen_pasts import PERIOD
+from tollbook.gen.testgen_growth import PERIOD
 
 
 def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:

@@ -18,7 +18,7 @@ from tollbook.gen.model import Alert
 from tollbook.gen.promql import eq
 from tollbook.gen.promtest import Case, expect, expect_alerts, input_series
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.gen.testgen_pasts import EACH, Counter, Past, instants, line, moment, once, pasts, simply, told
+from tollbook.gen.testgen_growth import EACH, Counter, Past, instants, line, moment, once, pasts, simply, told
 
 _HOUR, _LATELY = Duration.parse("1h"), Duration.parse("15m")
 

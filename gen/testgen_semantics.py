@@ -13,7 +13,7 @@ from tollbook.gen.oracle import Request
 from tollbook.gen.promql import eq, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, expect, input_series, values
 from tollbook.gen.spec import Gateway, Model, Spec
-from tollbook.gen.testgen_pasts import moment
+from tollbook.gen.testgen_growth import moment
 from tollbook.gen.traffic import TOKENS
 
 #: What pods say of themselves in a rollout, and the version that they count as; None: as the spec says.

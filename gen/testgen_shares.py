@@ -13,7 +13,7 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.promql import eq
 from tollbook.gen.promtest import Case, absent, expect, input_series, values
 from tollbook.gen.spec import Spec
-from tollbook.gen.testgen_pasts import PERIOD, instants, moment, told
+from tollbook.gen.testgen_growth import PERIOD, instants, moment, told
 
 _HOUR = Duration.parse("1h")
 _TOLD, _SILENT = True, False

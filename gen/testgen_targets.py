@@ -12,7 +12,7 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect_alerts, input_series, values
 from tollbook.gen.spec import Gateway, Monitor, Spec
-from tollbook.gen.testgen_pasts import PERIOD, moment
+from tollbook.gen.testgen_growth import PERIOD, moment
 
 _JOBS = ("tollbook-test-job", "tollbook-test-other-job")
 _OWN, _ELSEWHERE, _THIRD = "", "tollbook-test-elsewhere", "tollbook-test-third"

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gen", "rules", "dashboards")
 
 TESTGENS = """testgen_attribution testgen_blindness testgen_budgets testgen_calendar testgen_counting testgen_dates
-testgen_dollars testgen_histories testgen_horizon testgen_pace testgen_pasts testgen_prices testgen_records
+testgen_dollars testgen_histories testgen_horizon testgen_pace testgen_growth testgen_prices testgen_records
 testgen_rises testgen_semantics testgen_shares testgen_targets testgen_windows"""
 
 # Floor -> its modules, and the floors below that it may use besides itself.
