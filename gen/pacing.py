@@ -94,3 +94,11 @@ KNOWN_AT_LEAST = Duration.parse("1h")
 #: A day whose pace falls again within half an hour is left alone, and so is the step at midnight when the old day's
 #: dollars meet the new day's hours; what is left of a day is still most of it.
 FORECAST_HOLD = Duration.parse("30m")
+
+
+def windows(budget: Budget) -> list[Duration]:
+    """All over which the budget's spend is recorded for its pace, the shortest first."""
+    found = {window for row in burn_rows(budget) for window in (row.short, row.long)}
+    if isinstance(budget.period, Period):
+        found.add(LOOK_BACK[budget.period])
+    return sorted(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -37,17 +37,18 @@ class Spending:
 
     spec: Spec
     spent: tuple[tuple[int, Cell, Decimal], ...]
+    known_before: int = 0
+    """How many steps the ledger had seen before step zero, in which nothing was spent."""
 
     @classmethod
-    def of(cls, spec: Spec, requests: Iterable[tuple[int, Request]]) -> Spending:
+    def of(cls, spec: Spec, requests: Iterable[tuple[int, Request]], known_before: int = 0) -> Spending:
         """`requests`: each with the step whose scrape sees it."""
         priced = ((step, oracle.dollars(spec, [request])) for step, request in requests)
-        return cls(
-            spec, tuple((traffic.counted(spec, step), cell, usd) for step, paid in priced for cell, usd in paid.items())
-        )
+        spent = ((traffic.counted(spec, step), cell, usd) for step, paid in priced for cell, usd in paid.items())
+        return cls(spec, tuple(spent), known_before)
 
     def of_budget(self, budget: Budget) -> Spending:
-        return Spending(self.spec, tuple(entry for entry in self.spent if traffic.is_counted(budget, entry[1])))
+        return replace(self, spent=tuple(entry for entry in self.spent if traffic.is_counted(budget, entry[1])))
 
     def within(self, budget: Budget, window: Duration, now: int) -> Decimal:
         return sum((usd for _, usd in self._paid(budget, now, window)), Decimal())
@@ -64,15 +65,18 @@ class Spending:
         return [(dict(labels), usd) for labels, usd in ranked if usd][:_SPENDERS]
 
     def forecast(self, budget: Budget, period: Period, now: int) -> Decimal:
-        """promtool's ledger begins with step zero and misses none."""
         window, step_seconds = LOOK_BACK[period], self.spec.prometheus.step.seconds
-        known = min((now + 1) * step_seconds, window.seconds)
+        known = min(self._known_seconds(now), window.seconds)
         remaining = remaining_seconds(self.spec.prometheus.timezone, period, now * step_seconds)
         return self.to_date(budget, now) + self.within(budget, window, now) / known * remaining
 
     def is_forecast_over(self, budget: Budget, period: Period, now: int) -> bool:
-        is_known = (now + 1) * self.spec.prometheus.step.seconds >= KNOWN_AT_LEAST.seconds
+        is_known = self._known_seconds(now) >= KNOWN_AT_LEAST.seconds
         return is_known and self.forecast(budget, period, now) > budget.usd > self.to_date(budget, now)
+
+    def _known_seconds(self, now: int) -> int:
+        """promtool's ledger begins with step zero and misses none."""
+        return (self.known_before + now + 1) * self.spec.prometheus.step.seconds
 
     def burns(self, budget: Budget, row: BurnRow, now: int) -> bool:
         share = budget.usd * row.percent / 100

@@ -19,6 +19,7 @@ from tollbook.gen.oracle import Cell
 from tollbook.gen.promql import series
 from tollbook.gen.promtest import Case, CaseFile, absent, expect, input_series, values
 from tollbook.gen.spec import Budget, Period, Spec
+from tollbook.gen.spending import remaining_seconds
 from tollbook.gen.timezones import utc_offset_changes
 
 _DAY_SECONDS = 86_400
@@ -104,6 +105,7 @@ def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
         spent = [({names.BUDGET: budget.name}, _spent(clock, cells, budget)) for budget in spec.budgets]
         named = [({"__name__": names.BUDGET_SPENT, **labels}, usd) for labels, usd in spent]
         samples.append(expect(series(names.BUDGET_SPENT).now(), clock.end, named))
+        samples.append(_remaining(spec, clock))
     cost = names.cost(spec.prometheus.step)
     series_in = tuple(
         input_series(cost, traffic.labels_of(cell), f"_ {number}+{number}x{clock.steps - 1}")
@@ -111,6 +113,17 @@ def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
     )
     cases = (Case(what, clock.step, series_in, tuple(samples)), _first_day(spec, clock))
     return CaseFile(names.rules_test_file(moment), what, clock.step, cases)
+
+
+def _remaining(spec: Spec, clock: _Clock) -> dict[str, Any]:
+    """Seconds until each period ends that has a budget: none at midnight sharp."""
+    zone, now = spec.prometheus.timezone, clock.end.seconds
+    own = [
+        ({"__name__": names.PERIOD_REMAINING, names.PERIOD: period.value}, remaining_seconds(zone, period, now))
+        for period in Period
+        if any(budget.period is period for budget in spec.budgets)
+    ]
+    return expect(series(names.PERIOD_REMAINING).now(), clock.end, own)
 
 
 def _to_date(clock: _Clock, cells: Sequence[Cell], period: Period) -> dict[str, Any]:

@@ -6,7 +6,7 @@ model name of their own, and its pods a fleet of their own, so that all historie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,18 +43,20 @@ class _History:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Samples half a step apart; of them the last two lie in the step that is evaluated."""
+    """Samples so far apart; `last` is the last one of the step that is evaluated."""
 
     spec: Spec
     end: Duration
-
-    @property
-    def every(self) -> Duration:
-        return Duration(self.spec.prometheus.step.milliseconds // 2)
+    every: Duration
 
     @property
     def last(self) -> int:
         return (self.end - self.spec.prometheus.settle).milliseconds // self.every.milliseconds
+
+    @property
+    def in_step(self) -> int:
+        """How many samples lie in it."""
+        return self.spec.prometheus.step.milliseconds // self.every.milliseconds
 
     def within(self, duration: Duration) -> int:
         """How many samples lie certainly within this time before the step."""
@@ -63,20 +65,27 @@ class _Grid:
     def beyond(self, duration: Duration) -> int:
         return duration.milliseconds // self.every.milliseconds + 6
 
-    def line(self, *ending: str | tuple[str, int]) -> str:
-        """These samples at the end, each of them once or so many times, and none before."""
+    def line(self, *ending: str | tuple[str, int], since: int = 0) -> str:
+        """These samples at the end, each of them once or so many times, and none before; `since`: so many of them come
+        when the step is over, and count in the next one."""
         runs = [(part, 1) if isinstance(part, str) else part for part in ending]
         text = [absent(count) if value == "_" else _run(value, count) for value, count in runs if count > 0]
-        return values(absent(self.last + 1 - sum(count for _, count in runs if count > 0)), *text)
+        return values(absent(self.last + 1 + since - sum(count for _, count in runs if count > 0)), *text)
 
 
 def _run(value: str, count: int) -> str:
     return " ".join([value] * count) if value == "stale" else constant(int(value), count)
 
 
-def case(spec: Spec, end: Duration) -> Case:
-    grid = _Grid(spec, end)
-    histories = list(_histories(grid))
+def cases(spec: Spec, end: Duration) -> Iterator[Case]:
+    half_a_step = Duration(spec.prometheus.step.milliseconds // 2)
+    yield _case("what a pod's past means for its bill", spec, _Grid(spec, end, half_a_step), _histories)
+    third_of_settling = Duration(spec.prometheus.settle.milliseconds // 3)
+    yield _case("what is scraped before a step ends, and after", spec, _Grid(spec, end, third_of_settling), _edges)
+
+
+def _case(title: str, spec: Spec, grid: _Grid, told: Callable[[_Grid], Iterator[_History]]) -> Case:
+    histories = list(told(grid))
     series_in = [
         one
         for gateway in spec.gateways
@@ -84,11 +93,12 @@ def case(spec: Spec, end: Duration) -> Case:
         for one in (*_targets(spec, gateway, history), *_counters(spec, gateway, history))
     ]
     tokens = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.OUTPUT)).now()
-    expected = [_expected(tokens, end, spec.gateways, histories)]
+    expected = [_expected(tokens, grid.end, spec.gateways, histories)]
     reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
     if reporting:
-        expected.append(_expected(series(names.metered_usd(spec.prometheus.step)).now(), end, reporting, histories))
-    return Case("what a pod's past means for its bill", grid.every, tuple(series_in), tuple(expected))
+        metered_usd = series(names.metered_usd(spec.prometheus.step)).now()
+        expected.append(_expected(metered_usd, grid.end, reporting, histories))
+    return Case(title, grid.every, tuple(series_in), tuple(expected))
 
 
 def _expected(metered: Expr, end: Duration, gateways: Sequence[Gateway], histories: Sequence[_History]) -> Any:
@@ -118,6 +128,11 @@ def _within_the_step(grid: _Grid) -> Iterator[_History]:
     yield _History("ended", 600, always, (_Life(grid.line(old, "5600", "stale")),))
     yield _History("reset-and-ended", 70, always, (_Life(grid.line(old, "70", "stale")),))
     yield _History("risen-twice", 300, always, (_Life(grid.line(old, "5100", "5300")),))
+    yield _History("reset-again", 700, always, (_Life(grid.line(("9000", 20), "5000", "700", "700")),))
+    yield _History("born", 450, always, (_Life(grid.line("450")),))
+    yield _History("born-and-risen", 600, always, (_Life(grid.line("450", "600")),))
+    yield _History("ended-before", 0, always, (_Life(grid.line(old, "stale", ("_", 2))),))
+    yield _History("back-while-watched", 6000, always, (_Life(grid.line(old, "stale", ("_", 3), "6000", "6000")),))
 
 
 def _outages(grid: _Grid) -> Iterator[_History]:
@@ -130,6 +145,21 @@ def _outages(grid: _Grid) -> Iterator[_History]:
         restarted = _Life(grid.line(("600", 19), "5000", *away, "650", "650"))
         yield _History(f"restarted-{name}", billed and 650, up, (restarted,))
         yield _History(f"born-{name}", born, up, (_Life(grid.line("450", "450")),))
+    yield _History(
+        "back-without-series",
+        6000,
+        (_Life(grid.line(("1", 20), ("0", 6), "1", "1", "1")),),
+        (_Life(grid.line(("5000", 20), "stale", ("_", 6), "6000", "6000")),),
+    )
+    up = (_Life(grid.line(("1", 20), "0", "1", "1")),)
+    yield _History("back-at-once", 1000, up, (_Life(grid.line(("600", 19), "5000", "stale", "6000", "6000")),))
+    yield _History("restarted-at-once", 650, up, (_Life(grid.line(("600", 19), "5000", "stale", "650", "650")),))
+    old, new = grid.line(("5000", 20), "stale", ("_", short + 1)), grid.line("6000", "6000")
+    moved = tuple(_Life(seen, {"node": node}) for seen, node in ((old, "a"), (new, "b")))
+    yield _History("back-elsewhere", 0, (_Life(grid.line(("1", 20), ("0", short), "1", "1")),), moved)
+    hardly_known = grid.line("5000", "stale", "_", "_"), grid.line("6000", "6000")
+    moved = tuple(_Life(seen, {"node": node}) for seen, node in zip(hardly_known, "ab", strict=True))
+    yield _History("hardly-known-and-back-elsewhere", 0, up, moved)
 
 
 def _returns(grid: _Grid) -> Iterator[_History]:
@@ -138,6 +168,9 @@ def _returns(grid: _Grid) -> Iterator[_History]:
     counter = (_Life(grid.line("700", "700")),)
     for name, failed, billed in (("starting", grid.within(_STARTING), 700), ("stuck", grid.beyond(_STARTING), 0)):
         yield _History(name, billed, (fleet, _Life(grid.line(("0", failed), "1", "1"))), counter)
+    yield _History("joined", 700, (fleet, _Life(grid.line("1"))), (_Life(grid.line("700")),))
+    returned = _Life(grid.line(("1", 20), "stale", ("_", grid.within(grid.spec.prometheus.gap)), "1", "1"))
+    yield _History("returned", 700, (fleet, returned), counter)
     day = Duration(_REMEMBERED.milliseconds + _STARTING.milliseconds)
     for name, away, billed in (("known", grid.within(day), 0), ("forgotten", grid.beyond(day), 700)):
         up = _Life(grid.line(("1", 10), "stale", ("_", away - 1), "1", "1"))
@@ -150,6 +183,8 @@ def _fleets(grid: _Grid) -> Iterator[_History]:
     last = Duration(_WATCHED.milliseconds + grid.spec.prometheus.gap.milliseconds)
     for name, since, billed in (("watched", grid.beyond(_WATCHED), 800), ("installed", grid.within(_WATCHED), 0)):
         yield _History(name, billed, (_Life(grid.line(("1", since + 2)), pod="other"), pod), counter)
+    namesake = _Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), {names.NAMESPACE: "elsewhere"}, pod="other")
+    yield _History("namesake", 0, (namesake, pod), counter)
     for name, away, billed in (("all-new", grid.within(last), 800), ("all-new-late", grid.beyond(last), 0)):
         other = _Life(grid.line(("1", 10), "stale", ("_", away + 1)), pod="other")
         yield _History(name, billed, (other, pod), counter)
@@ -159,13 +194,7 @@ def _labels(grid: _Grid) -> Iterator[_History]:
     """What changes within the step: a label of the target, and so of all its series; or the pod at an address."""
     before, after = grid.line(("1", 20), "stale", "_"), grid.line("1", "1")
     old, new = grid.line(("5000", 20), "stale", "_"), grid.line("6000", "6000")
-    relabelled = tuple({"pod": "p", "zone": zone} for zone in ("a", "b"))
-    yield _History(
-        "relabelled",
-        0,
-        (_Life(grid.line(("1", 20), "stale"), relabelled[0]), _Life(grid.line("1"), relabelled[1])),
-        (_Life(grid.line(("5000", 20), "stale"), relabelled[0]), _Life(grid.line("6000"), relabelled[1])),
-    )
+    yield from _relabelled(grid)
     pods = tuple({"pod": pod} for pod in ("p", "q"))
     yield _History(
         "replaced", 6000, (_Life(before, pods[0]), _Life(after, pods[1])), (_Life(old, pods[0]), _Life(new, pods[1]))
@@ -174,6 +203,29 @@ def _labels(grid: _Grid) -> Iterator[_History]:
     for label in _PASSING:
         passing = tuple(_Life(seen, {label: value}) for seen, value in ((old, "a"), (new, "b")))
         yield _History(f"passing-{label}", 0, always, passing)
+
+
+def _relabelled(grid: _Grid) -> Iterator[_History]:
+    """The same pod under another label of its target: at once, after a while, and when it was hardly known."""
+    away, long = grid.within(grid.spec.prometheus.gap), grid.beyond(grid.spec.prometheus.gap)
+    for name, known, gone, seen in (
+        ("at-once", 20, (), 1),
+        ("in-time", 20, ("_",), 2),
+        ("late", 20, (("_", away),), 2),
+        ("hardly-known", 2, ("_",), 2),
+    ):
+        old, new = ({"pod": "p", "zone": zone} for zone in ("a", "b"))
+        up = _Life(grid.line(("1", known), "stale", *gone), old), _Life(grid.line(("1", seen)), new)
+        counter = _Life(grid.line(("5000", known), "stale", *gone), old), _Life(grid.line(("6000", seen)), new)
+        yield _History(f"relabelled-{name}", 0, up, counter)
+    up, counter = (
+        (
+            _Life(grid.line((first, 20), "stale", ("_", long), last, last), {"pod": "p", "zone": "a"}),
+            _Life(grid.line((between, away), "stale", "_"), {"pod": "p", "zone": "b"}),
+        )
+        for first, between, last in (("1", "1", "1"), ("4000", "5000", "6000"))
+    )
+    yield _History("relabelled-back", 0, up, counter)
 
 
 def _clusters(grid: _Grid) -> Iterator[_History]:
@@ -190,8 +242,31 @@ def _clusters(grid: _Grid) -> Iterator[_History]:
     down = _Life(grid.line(("1", 20), ("0", 4), "1", "1"))
     back = _Life(grid.line(("5000", 20), "stale", ("_", 3), "6000", "6000"))
     yield _History("twin-down", 1000, (twin, down), (back,))
+    moved = {"node": "a"}, {"node": "b"}
+    old, new = grid.line(("5000", 20), "stale", ("_", 5)), grid.line("6000", "6000")
+    yield _History("twin-elsewhere", 0, (twin, down), (_Life(old, moved[0]), _Life(new, moved[1])))
     restarted = _Life(grid.line(("600", 19), "5000", "stale", ("_", 3), "650", "700"))
     yield _History("twin-restarted", 700, (twin, down), (restarted,))
+
+
+def _edges(grid: _Grid) -> Iterator[_History]:
+    """Scrapes while a step settles, which is when it has ended for what they see; and a pod that came and went."""
+    always = (_Life(grid.line(("1", 60), since=2)),)
+    old = ("5000", 20)
+    yield _History("risen-late", 300, always, (_Life(grid.line(old, "5300", "9000", "9000", since=2)),))
+    yield _History("reset-late", 700, always, (_Life(grid.line(old, "700", "9000", "9000", since=2)),))
+    yield _History("born-late", 0, always, (_Life(grid.line("450", "450", since=2)),))
+    fleet = _Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), pod="other")
+    gone = "stale", ("_", grid.in_step - 2)
+    yield _History("came-and-went", 800, (fleet, _Life(grid.line("1", *gone))), (_Life(grid.line("800", *gone)),))
+    up, counter = (
+        (
+            _Life(grid.line((first, 20), *gone, "_"), {"pod": "p", "zone": "a"}),
+            _Life(grid.line(last, *gone), {"pod": "p", "zone": "b"}),
+        )
+        for first, last in (("1", "1"), ("5000", "6000"))
+    )
+    yield _History("relabelled-and-gone", 0, up, counter)
 
 
 def _targets(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[str, str]]:

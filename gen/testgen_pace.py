@@ -13,10 +13,11 @@ from itertools import pairwise, product
 
 from tollbook.gen import names, traffic
 from tollbook.gen.annotations import Rows
+from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell, Request
 from tollbook.gen.pacing import FORECAST_HOLD, KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
-from tollbook.gen.promtest import Case, Firing, absent, constant, expect_alerts, values
+from tollbook.gen.promtest import Case, Firing, absent, constant, expect_alerts, input_series, values
 from tollbook.gen.spec import Budget, Period, Spec
 from tollbook.gen.spending import FLOAT_NOISE, Spending, ends_in_half_a_cent, remaining_seconds
 from tollbook.gen.testgen_budgets import around, budget_rule, model_for, request_for, stride, usd_per_token
@@ -113,7 +114,7 @@ def _forecasts(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
 def _forecast(
     spec: Spec, alerts: Sequence[Alert], bundle: Sequence[tuple[Budget, Request]]
 ) -> tuple[Case, set[str]] | None:
-    """Each request is made once, and after an hour is the budget's pace for half an hour."""
+    """Each request is made once, in a ledger that is an hour old, and is the budget's pace for half an hour."""
     born, fires_at = _forecast_steps(spec)
     for nudge in _NUDGES:
         tried = (
@@ -121,24 +122,47 @@ def _forecast(
             for number, (budget, request) in enumerate(bundle, start=1)
         )
         climbs = [climb for climb in tried if climb]
-        spending = Spending.of(spec, (request for climb in climbs for request in climb.requests()))
+        spending = Spending.of(spec, (request for climb in climbs for request in climb.requests()), _known_before(spec))
         firing = _forecasts_over(spec, alerts, spending, fires_at)
         if climbs and firing is not None:
             title = f"budget {', '.join(budget.name for budget, _ in bundle)}: the forecast is over the limit"
             silent = expect_alerts(names.ALERT_BUDGET_FORECAST, traffic.instant(spec, fires_at - 1), [])
             told = expect_alerts(names.ALERT_BUDGET_FORECAST, traffic.instant(spec, fires_at), firing)
-            stays = [replace(climb, amounts=climb.amounts * (fires_at + 1 - born)) for climb in climbs]
-            return _case(spec, title, stays, [silent, told]), {series[names.BUDGET] for _, series, *_ in firing}
+            case = _in_an_old_ledger(spec, title, climbs, fires_at + 1, [silent, told])
+            return case, {series[names.BUDGET] for _, series, *_ in firing}
     return None
+
+
+def _known_before(spec: Spec) -> int:
+    """So many steps that with the first one the ledger is as old as a forecast needs."""
+    return traffic.steps_in(spec, KNOWN_AT_LEAST) - 1
+
+
+def _in_an_old_ledger(
+    spec: Spec, title: str, climbs: Sequence[Climb], end: int, alerts: Sequence[dict[str, object]]
+) -> Case:
+    """The calendar of an hour is put in between the first two steps, where no rule meets it: promtool evaluates all
+    rules at every step, and an hour of steps takes it seconds."""
+    step, old = spec.prometheus.step.milliseconds, _known_before(spec)
+    parts = next(parts for parts in range(old + 1, step + 1) if not step % parts)
+    calendar = values(absent(1), constant(1, old)) if old else ""
+    gateways = {climb.request.gateway.id: climb.request.gateway for climb in climbs}.values()
+    series_in = [traffic.up(spec, gateway, scraped=constant(1, end * parts)) for gateway in gateways]
+    for climb in climbs:
+        (tokens,) = climb.amounts
+        seen = values(absent(climb.born * parts), constant(tokens, (end - climb.born) * parts))
+        series_in.append(traffic.counter(spec, climb.request, names.OUTPUT, seen))
+    for gateway in spec.gateways if old else ():
+        series_in.append(input_series(names.CALENDAR, {names.GATEWAY: gateway.id, names.DAY: "-1"}, calendar))
+    return Case(title, Duration(step // parts), tuple(series_in), alerts=tuple(alerts))
 
 
 def _forecast_steps(spec: Spec) -> tuple[int, int]:
     """When the requests are made, and when the alerts fire that they set off: no midnight lies between."""
     step, zone = spec.prometheus.step.seconds, spec.prometheus.timezone
-    known = traffic.steps_in(spec, KNOWN_AT_LEAST) - 1
     born = BORN
     while True:
-        fires_at = max(known, traffic.counted(spec, born)) + traffic.steps_in(spec, FORECAST_HOLD)
+        fires_at = traffic.counted(spec, born) + traffic.steps_in(spec, FORECAST_HOLD)
         counted = traffic.counted(spec, born) * step
         if remaining_seconds(zone, Period.DAY, counted) > fires_at * step - counted:
             return born, fires_at
@@ -149,7 +173,7 @@ def _within_limit(spec: Spec, budget: Budget, request: Request, steps: tuple[int
     """An amount that is below the limit and whose forecast is over it, where there is one."""
     born, fires_at = steps
     token_usd = _usd_per_token(spec, budget)
-    one_dollar = Spending(spec, ((traffic.counted(spec, born), _cell(request), Decimal(1)),))
+    one_dollar = Spending(spec, ((traffic.counted(spec, born), _cell(request), Decimal(1)),), _known_before(spec))
     if not isinstance(budget.period, Period):
         return None
     least = budget.usd / one_dollar.forecast(budget, budget.period, fires_at)

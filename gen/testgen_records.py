@@ -16,7 +16,7 @@ from typing import Any
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import TOKEN_SEMANTICS
+from tollbook.gen.gateways import REPORTS_USD_SINCE, TOKEN_SEMANTICS
 from tollbook.gen.oracle import MILLION
 from tollbook.gen.promql import Expr, series, sum_by
 from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, input_series, values
@@ -24,6 +24,8 @@ from tollbook.gen.spec import Spec
 from tollbook.gen.traffic import TOKENS
 
 _OWN = "tollbook-test"
+#: A provider whose model the spec of a step ago still knew.
+_FORMER = f"{_OWN}-former"
 #: A day of another week and month than that on which the tests end.
 _YESTERDAY = {names.DAY: "-2", names.WEEK: "-1", names.MONTH: "11"}
 
@@ -52,11 +54,13 @@ class _Use:
             (f"{_OWN}-unlisted", self.name, model),
             (self.name, names.UNKNOWN, model),
             (_ASKED, self.name, model if self.is_priced else f"{_ASKED}-model"),
+            (self.name, f"{_OWN}-answered", model if self.is_priced else f"{_OWN}-answered"),
         )
 
 
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
     yield _prices(spec, end)
+    yield from _reported_usd(spec, end)
     yield _token_types(spec, end)
     yield _restart(spec, end)
     yield _restart_at_midnight(spec, end)
@@ -70,28 +74,29 @@ def _uses(spec: Spec) -> Iterator[_Use]:
         yield _Use(own, model.name, names.OUTPUT, priced, priced is not None)
         yield _Use(model.provider, own, names.OUTPUT, priced, priced is not None)
     yield _Use(_OWN, f"{_OWN}-late", names.OUTPUT, late, is_priced=False)
+    yield _Use(_FORMER, _OWN, names.OUTPUT, None, is_priced=False)
 
 
 def _prices(spec: Spec, end: Duration) -> Case:
     """A name is found by the response, or by the request where the response's has no price."""
     step, gateway = spec.prometheus.step, spec.gateways[0].id
     uses = list(_uses(spec))
-    series_in = list(_old_prices(spec, end, uses))
+    series_in = [*_old_prices(spec, end, uses), _former_name(spec, end, gateway)]
     by_model: dict[tuple[str, ...], int] = defaultdict(int)
     unpriced: dict[tuple[str, ...], int] = {}
     spenders = list(_spenders(spec))
     numbers, few = count(1), count()
     for use in uses:
         for request, response, model in use.shown:
-            tokens = next(few) if model == use.name else TOKENS * next(numbers)
+            tokens = TOKENS * next(numbers) if _is_priced(model) else next(few)
             called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
             for who in spenders:
                 labels = {names.GATEWAY: gateway, **_named(use, called), **who}
                 series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
             by_model[use.provider, model, use.token_type] += tokens * len(spenders)
-            if model == use.name and tokens:
+            if tokens and not _is_priced(model):
                 unpriced[use.provider, request, response, use.token_type] = tokens * len(spenders)
-    usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if "-model" in key[1]}
+    usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if _is_priced(key[1])}
     by_model_labels = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
     by_names_labels = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
     samples = (
@@ -102,23 +107,52 @@ def _prices(spec: Spec, end: Duration) -> Case:
     return Case("a price holds on while Prometheus is away", step, tuple(series_in), samples)
 
 
+def _is_priced(model: str) -> bool:
+    return model in (f"{_OWN}-model", f"{_ASKED}-model")
+
+
+def _reported_usd(spec: Spec, end: Duration) -> Iterator[Case]:
+    """The gateway's own dollars are named alike."""
+    step, reporting = spec.prometheus.step, [gw for gw in spec.gateways if gw.version >= REPORTS_USD_SINCE]
+    if not reporting:
+        return
+    gateway = {names.GATEWAY: reporting[0].id}
+    uses = list(_uses(spec))
+    series_in = [*_old_prices(spec, end, uses), _former_name(spec, end, reporting[0].id)]
+    called = [(use.provider, *shown) for use in uses for shown in use.shown]
+    billed: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
+    for usd, (provider, request, response, model) in enumerate(called, start=1):
+        own = {names.PROVIDER: provider, names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
+        for number, who in enumerate(_spenders(spec), start=1):
+            seen = _at(spec, end, f"{usd * number}")
+            series_in.append(input_series(names.metered_usd(step), {**gateway, **own, **who}, seen))
+            labels = {**gateway, names.PROVIDER: provider, names.MODEL: model, **who}
+            billed[tuple(labels.items())] += usd * number
+    record = names.reported_usd(step)
+    samples = [({"__name__": record, **dict(labels)}, usd) for labels, usd in billed.items()]
+    yield Case(
+        "the gateway's own dollars by model", step, tuple(series_in), (expect(series(record).now(), end, samples),)
+    )
+
+
 def _token_types(spec: Spec, end: Duration) -> Case:
     """Each type of a priced model has its price; one that the spec knows nothing of has none, whatever the model."""
     step, model = spec.prometheus.step, spec.models[0]
     usd_per_mtok = oracle.usd_per_mtok_at(model, date(1970, 1, 1))
     called = {names.REQUEST_MODEL: model.name, names.RESPONSE_MODEL: model.name}
     owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, **traffic.spend_labels(spec)}
+    counts = {**dict.fromkeys(usd_per_mtok, TOKENS), _OWN: 1}
     series_in = tuple(
         input_series(
-            names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, str(TOKENS))
+            names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, f"{tokens}")
         )
-        for of in (*usd_per_mtok, _OWN)
+        for of, tokens in counts.items()
     )
     usd: dict[tuple[str, ...], int] = {
         (of,): in_billionths(TOKENS * price / MILLION) for of, price in usd_per_mtok.items()
     }
     by: tuple[str, ...] = (names.TOKEN_TYPE,)
-    unpriced: dict[tuple[str, ...], int] = {(_OWN,): TOKENS}
+    unpriced: dict[tuple[str, ...], int] = {(_OWN,): 1}
     samples = (
         _vector(by, _now(names.unpriced_tokens(step)), end, unpriced),
         _vector(by, _now(names.cost(step)), end, usd, billionths),
@@ -160,6 +194,12 @@ def _old_prices(spec: Spec, end: Duration, uses: Iterable[_Use]) -> Iterator[dic
             yield from _old_price(use.provider, f"{_OWN}-model", use.name, seen)
 
 
+def _former_name(spec: Spec, end: Duration, gateway: str) -> dict[str, str]:
+    sold_as = {names.PROVIDER: _FORMER, names.MODEL: f"{_OWN}-model", names.RESPONSE_MODEL: _OWN}
+    before = _at(spec, end - spec.prometheus.step, "1")
+    return input_series(names.MODEL_NAMES, {names.GATEWAY: gateway, **sold_as}, before)
+
+
 def _old_price(provider: str, model: str, name: str, seen: str) -> Iterator[dict[str, str]]:
     """Of every type of token, as prices are recorded."""
     sold_as = {names.PROVIDER: provider, names.MODEL: model, names.RESPONSE_MODEL: name}
@@ -189,12 +229,15 @@ def _restart(spec: Spec, end: Duration) -> Case:
     put_in: Iterable[tuple[str, Mapping[str, str]]] = (
         *((names.metered_tokens(step), labels) for labels in (shown, *cached)),
         *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
+        (names.billable_tokens(step), {**shown, names.TOKEN_TYPE: _OWN}),
+        *((names.metered_usd(step), labels) for labels in (shown, unlisted, nameless, asked)),
         (names.tokens(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.DAY_TOTAL, {**spent, **_YESTERDAY}),
     )
     records = (
         *(names.billable_tokens(step), names.tokens(step), names.unpriced_tokens(step), names.cost(step)),
+        names.reported_usd(step),
         *(names.gateway_cost(step), names.cost_of_day(step)),
         *(names.DAY_TO_DATE, names.WEEK_TO_DATE, names.MONTH_TO_DATE),
     )

@@ -11,16 +11,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names, testgen_histories, testgen_records, traffic
+from tollbook.gen import (
+    names,
+    testgen_budget_edges,
+    testgen_budget_windows,
+    testgen_histories,
+    testgen_places,
+    testgen_reconciliation,
+    testgen_records,
+    testgen_tiers,
+    traffic,
+)
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell
-from tollbook.gen.promql import one_of, series
+from tollbook.gen.promql import series
 from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, expect_alerts, input_series, values
 from tollbook.gen.spec import Monitor, Spec
 
 #: Longer than every window but that of a month to date, which testgen_calendar tries.
 _END = Duration.parse("31d")
+
+#: Longer than a pod is remembered: half a minute apart, the samples of a whole month take seconds to read.
+_PAST = Duration.parse("2d")
 
 #: promtool reads at most 10,000 samples of one window.
 _EVERY = Duration.parse("20m")
@@ -44,10 +57,20 @@ _Labels = tuple[tuple[str, str], ...]
 def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
-        *((testgen_histories.case(spec, _END),) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
+        *testgen_budget_windows.cases(spec, _END),
         *testgen_records.cases(spec, _END),
+        *testgen_reconciliation.cases(spec, _END),
+        *testgen_tiers.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
+    end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)
+    pasts = (
+        *(testgen_histories.cases(spec, end) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
+        *testgen_places.cases(spec, end),
+        *testgen_budget_edges.cases(spec, end),
+    )
+    if pasts:
+        yield CaseFile(names.rules_test_file("pasts"), "What the past of a counter means for its bill", end, pasts)
 
 
 def _held(window: Duration, every: Duration) -> int:
@@ -74,22 +97,8 @@ def _dollars(spec: Spec) -> Case:
         _vector(names.COST_1H, hourly),
         _vector(names.COST_BY_GATEWAY, [(dict(of), usd * _held(_HOUR, _EVERY)) for of, usd in by_gateway.items()]),
         *(_vector(record, _fleet(by_gateway, _held(window, _EVERY))) for record, window in _WINDOWS),
-        *_rolling_budgets(spec, cells),
     ]
     return Case("dollars in sliding windows", _EVERY, tuple(series_in), tuple(samples))
-
-
-def _rolling_budgets(spec: Spec, cells: Sequence[Cell]) -> Iterator[dict[str, Any]]:
-    spent = {
-        budget.name: sum(usd for usd, cell in enumerate(cells, start=1) if traffic.is_counted(budget, cell))
-        * _held(budget.period, _EVERY)
-        for budget in spec.budgets
-        if isinstance(budget.period, Duration)
-    }
-    if spent:
-        own = series(names.BUDGET_SPENT, one_of(names.BUDGET, spent)).now()
-        labelled = [({"__name__": names.BUDGET_SPENT, names.BUDGET: name}, usd) for name, usd in spent.items()]
-        yield expect(own, _END, labelled)
 
 
 def _tokens(spec: Spec) -> Case:

@@ -132,8 +132,10 @@ def without_type(cell: Cell) -> dict[str, str]:
 
 
 def cells(spec: Spec, token_types: Sequence[str]) -> list[Cell]:
-    """These types of every gateway, and of every budget something that it counts."""
+    """These types of every gateway, and of every budget two models that it counts, or the one."""
     model = spec.models[0]
+    counted = [budget.match for budget in spec.budgets]
+    another = [{names.MODEL: f"{model.name}-another", **match} for match in counted]
     everywhere = [{names.GATEWAY: gateway.id} for gateway in spec.gateways]
     found = [
         Cell(
@@ -143,7 +145,7 @@ def cells(spec: Spec, token_types: Sequence[str]) -> list[Cell]:
             token_type=token_type,
             labels=tuple((label, match.get(label, value)) for label, value in spend_labels(spec).items()),
         )
-        for match in (*everywhere, *(budget.match for budget in spec.budgets))
+        for match in (*everywhere, *counted, *another)
         for token_type in token_types
     ]
     return list(dict.fromkeys(found))

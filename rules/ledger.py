@@ -28,7 +28,7 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules import shown
-from tollbook.rules.scrapes import scraped, settled
+from tollbook.rules.scrapes import existing, scraped, settled
 
 #: A target is new for this long after its discovery: scrapes fail until its container listens, and the first one that
 #: succeeds shows what was used since.
@@ -78,7 +78,7 @@ def _meaning_by_pod(gateway: Gateway, increments: Increment) -> Expr:
     """Each pod that shows a counter has exactly one meaning, so that no increment is dropped or doubled."""
     build = scraped(gateway, names.BUILD_INFO)
     by_tag = [(_shown_within(increments.spec, build, tag), row) for tag, row in semantics_by_tag(gateway)]
-    known = (*by_tag, (settled(increments.spec, increments.counter), stated_semantics(gateway)))
+    known = (*by_tag, (existing(increments.spec, increments.counter), stated_semantics(gateway)))
     meanings = (labelled(aggregate("group", seen, increments.pod), names.SEMANTICS, row.name) for seen, row in known)
     return either_on(increments.pod, *meanings)
 
@@ -87,7 +87,7 @@ def _shown_within(spec: Spec, build: Selector, tag: str) -> Expr:
     """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
     which may be the version that a container had before it was replaced."""
     step = spec.prometheus.step - Duration(1)
-    return over_time("last", build.where(matches(names.TAG, tag)), step, spec.prometheus.settle)
+    return over_time("present", build.where(matches(names.TAG, tag)), step, spec.prometheus.settle)
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,13 @@ class Increment:
 
     def _relabelled(self) -> Expr:
         """A target that was there before under other labels: all its series seem to begin, and none does."""
-        here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
-        known = over_time("last", self.up, self.spec.prometheus.gap, self._delay)
+        here = over_time("present", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
+        known = over_time("present", self.up, self.spec.prometheus.gap, self._delay)
         return both(unless(here, known), known, on=self.pod)
 
     def _new(self) -> Expr:
         """A pod that lately joined a fleet which was already watched."""
-        here = over_time("last", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
-        known = over_time("last", self.up, REMEMBERED, self._delay + STARTING)
-        fleet = over_time("last", self.up, self.spec.prometheus.gap, self._delay + STARTING + WATCHED_BEFORE)
+        here = over_time("present", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
+        known = over_time("present", self.up, REMEMBERED, self._delay + STARTING)
+        fleet = over_time("present", self.up, self.spec.prometheus.gap, self._delay + STARTING + WATCHED_BEFORE)
         return both(unless(here, known, on=self.target), fleet, on=self._fleet)

@@ -8,7 +8,7 @@ from tollbook.gen import names
 from tollbook.gen.annotations import literal, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
-from tollbook.gen.pacing import FORECAST_HOLD, KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
+from tollbook.gen.pacing import FORECAST_HOLD, KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows, windows
 from tollbook.gen.promql import (
     Expr,
     aggregate,
@@ -49,12 +49,8 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 
 def _of_budget(spec: Spec, budget: Budget) -> list[Rule]:
-    rows = burn_rows(budget)
-    windows = {window for row in rows for window in (row.short, row.long)}
     rules: list[Rule] = []
-    if isinstance(budget.period, Period):
-        windows.add(LOOK_BACK[budget.period])
-    for window in sorted(windows):
+    for window in windows(budget):
         record = names.budget_increase(window)
         dollars, labels = dollars_within(spec, budget, window), {names.BUDGET: budget.name}
         rules.append(Recording(record, dollars, labels, f"Dollars of the last {window}."))
@@ -62,7 +58,7 @@ def _of_budget(spec: Spec, budget: Budget) -> list[Rule]:
         rules.append(_forecast(budget, budget.period))
         if budget.forecast is not None:
             rules.append(_over_limit(spec, budget, budget.period, budget.forecast))
-    return [*rules, *(_burn(spec, budget, row) for row in rows)]
+    return [*rules, *(_burn(spec, budget, row) for row in burn_rows(budget))]
 
 
 # ---- Forecasts -------------------------------------------------------------------------------------------------------

@@ -22,3 +22,8 @@ def scraped(gateway: Gateway, metric: str) -> Selector:
 def settled(spec: Spec, counter: Selector) -> Expr:
     """The last value within the step. A range, because a pod that ended inside the step counts up to its end."""
     return over_time("last", counter, spec.prometheus.step, spec.prometheus.settle)
+
+
+def existing(spec: Spec, counter: Selector) -> Expr:
+    """One for each series that was there within the step, whatever it counted."""
+    return over_time("present", counter, spec.prometheus.step, spec.prometheus.settle)

@@ -29,7 +29,7 @@ from tollbook.gen.promql import (
     sum_without,
 )
 from tollbook.gen.spec import Attribution, Gateway, Spec
-from tollbook.rules.scrapes import scraped, settled
+from tollbook.rules.scrapes import existing, scraped, settled
 
 #: Values that name nobody. They do not compete for a place and are never summed as others.
 NOBODY = f"{names.UNKNOWN}|"
@@ -76,7 +76,7 @@ def _places(spec: Spec, gateway: Gateway, entry: Attribution, counter: Selector)
     clusters, by = spec.prometheus.keep_labels, (entry.label, *spec.prometheus.keep_labels)
     named, nobody = matches_not(entry.label, NOBODY), matches(entry.label, NOBODY)
     used = sum_by(by, settled(spec, scraped(gateway, names.TOKEN_USAGE_SUM).where(named)))
-    nobodys = sum_by(by, settled(spec, counter.where(nobody)))
+    nobodys = aggregate("group", existing(spec, counter.where(nobody)), by)
     own_place = aggregate("group", either(largest(entry.limit, used, clusters), nobodys), by)
-    others = labelled(aggregate("group", settled(spec, counter), by), _shown(entry.label), names.OTHER)
+    others = labelled(aggregate("group", existing(spec, counter), by), _shown(entry.label), names.OTHER)
     return either_on(by, copy_label(own_place, _shown(entry.label), entry.label), others)

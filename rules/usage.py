@@ -66,7 +66,7 @@ def _sums_missing(spec: Spec, gateway: Gateway) -> Alert:
     kept = spec.prometheus.keep_labels
     lookups = sum_by(kept, risen(spec, gateway, scraped(gateway, names.CATALOG_LOOKUPS), LATELY))
     sums, requests = (
-        aggregate("group", over_time("last", scraped(gateway, metric), LATELY), kept)
+        aggregate("group", over_time("present", scraped(gateway, metric), LATELY), kept)
         for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
     )
     return Alert(

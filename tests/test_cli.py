@@ -29,6 +29,7 @@ TESTS = [
     "rules-test-month-before.yaml",
     "rules-test-month-after.yaml",
     "rules-test-windows.yaml",
+    "rules-test-pasts.yaml",
     "rules-test-lately.yaml",
     "rules-test-versions.yaml",
 ]
@@ -311,7 +312,7 @@ def test_test_is_not_content_with_tests_that_expect_nothing(
 
 def test_test_runs_every_test_file_beside_the_rules(folder: Path, generated: dict[str, bytes], promtool: Path) -> None:
     late = (folder / "out" / "rules-test-windows.yaml").read_text()
-    (folder / "out" / "rules-test-mine.yaml").write_text(late.replace("value: 2160", "value: 2161"))
+    (folder / "out" / "rules-test-mine.yaml").write_text(late.replace("value: 2160\n", "value: 2161\n"))
     ended = tollbook("test", "--promtool", promtool)
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr.startswith(

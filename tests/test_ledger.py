@@ -349,18 +349,18 @@ MUTANTS = {
         "a target unreachable for longer than the gap is not billed for the meantime",
     ),
     "a pod that joins": (
-        f"last_over_time({UP}[1m] offset 30s)",
+        f"present_over_time({UP}[1m] offset 30s)",
         NOTHING,
         "a pod that joins a watched fleet is billed from zero",
     ),
     "a pod that joins was not known": (
-        f" unless on (job, instance) last_over_time({UP}[1d] offset 11m30s)",
+        f" unless on (job, instance) present_over_time({UP}[1d] offset 11m30s)",
         "",
         "a target unreachable for longer than the gap is not billed for the meantime",
     ),
     "a pod that joins may take its time to listen": (
-        f"last_over_time({UP}[1d] offset 11m30s)",
-        f"last_over_time({UP}[1d] offset 1m30s)",
+        f"present_over_time({UP}[1d] offset 11m30s)",
+        f"present_over_time({UP}[1d] offset 1m30s)",
         "a pod is new until its container listens",
     ),
     "a pod that was known is remembered": (
@@ -369,7 +369,7 @@ MUTANTS = {
         "a pod that was no target for a while is not new when it comes back",
     ),
     "a pod joins a fleet": (
-        f" and {FLEET} last_over_time({UP}[10m] offset 16m30s)",
+        f" and {FLEET} present_over_time({UP}[10m] offset 16m30s)",
         "",
         "the first installation bills nothing of what was used before it",
     ),

@@ -262,7 +262,7 @@ def test_the_tests_run_in_the_order_of_the_rule_file() -> None:
 
 OTHER_TIMES = [f"rules-test-{moment}.yaml" for moment in ("week-before", "week-after", "month-before", "month-after")]
 OF_ALERTS = ["rules-test-lately.yaml", "rules-test-versions.yaml"]
-ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml", *OF_ALERTS]
+ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml", "rules-test-pasts.yaml", *OF_ALERTS]
 
 
 def test_a_spec_without_price_changes_gives_no_files_of_days() -> None:
@@ -365,7 +365,7 @@ def test_days_weeks_and_months_of_any_zone_are_tried_and_pass(promtool: Path, tm
         outputs = pipeline.build(spec_of(text + CHANGES.replace("DAY", day)))
         files = [file for file in outputs if names.is_rules_test_file(file) and file != names.RULES_TEST_FILE]
         others = [file for file in files if file not in CLOCKS]
-        assert len(others) == 9, "four of the calendar, one of windows, two of alerts, two of the day"
+        assert len(others) == 10, "four of the calendar, one of windows, one of pasts, two of alerts, two of the day"
         for file in (names.RULES_FILE, *files):
             (tmp_path / file).write_text(outputs[file])
         problems[zone] = [str(problem) for problem in Promtool(promtool).run_tests(tmp_path, files)]

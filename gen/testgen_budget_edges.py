@@ -1,0 +1,152 @@
+"""Tests of the alerts on a budget's pace a hair on each side of every boundary: which are pending at once.
+
+What was spent is put in as the ledger would have recorded it, and evaluated once. That the alerts wait, and what they
+say, is tried in testgen_pace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tollbook.gen import names, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.oracle import Cell
+from tollbook.gen.pacing import KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
+from tollbook.gen.promql import eq, number, series, sum_by
+from tollbook.gen.promtest import Case, absent, constant, expect, input_series, values
+from tollbook.gen.spec import Budget, Period, Spec
+from tollbook.gen.spending import Spending, remaining_seconds
+from tollbook.gen.testgen_budgets import model_for, request_for
+
+#: How far beside a boundary an amount lies: no digit of a rule changes as little as this.
+_JUST_UNDER, _JUST_OVER = Decimal("0.999"), Decimal("1.001")
+
+_TO_DATE = {
+    Period.DAY: names.DAY_TO_DATE,
+    Period.WEEK: names.WEEK_TO_DATE,
+    Period.MONTH: names.MONTH_TO_DATE,
+}
+
+
+def cases(spec: Spec, end: Duration) -> Iterator[Case]:
+    for budget in spec.budgets:
+        model = model_for(spec, budget)
+        if model is None:
+            continue
+        request = request_for(spec, budget, model)
+        labels = tuple(sorted(request.labels.items()))
+        cell = Cell(request.gateway.id, request.provider, model.name, names.OUTPUT, labels)
+        for row in burn_rows(budget):
+            yield from _burns(spec, budget, row, cell, end)
+        if budget.forecast is not None and isinstance(budget.period, Period):
+            yield from _forecasts(spec, budget, budget.period, cell, end)
+
+
+# ---- Burn ------------------------------------------------------------------------------------------------------------
+
+
+def _burns(spec: Spec, budget: Budget, row: BurnRow, cell: Cell, end: Duration) -> Iterator[Case]:
+    """Just over the share is spent within the long window, and within the short one just over its part, or not."""
+    now = end.milliseconds // spec.prometheus.step.milliseconds
+    before = now - 2 * row.short.milliseconds // spec.prometheus.step.milliseconds
+    share = budget.usd * row.percent / 100
+    for words, lately in (("too slow", _JUST_UNDER), ("fast enough", _JUST_OVER)):
+        short = _plain(share / row.shorts_in_long * lately)
+        spending = Spending(spec, ((before, cell, _plain(share * _JUST_OVER) - short), (now, cell, short)))
+        due = [
+            ({names.BUDGET: other.name, names.BURN: watched.speed.value}, 1)
+            for other in spec.budgets
+            for watched in burn_rows(other)
+            if spending.of_budget(other).burns(other, watched, now)
+        ]
+        series_in = tuple(_ledger(spec, cell, spending.spent))
+        pending = _pending(names.ALERT_BUDGET_BURN, (names.BUDGET, names.BURN), end, due)
+        yield Case(f"budget {budget.name}: {words} to burn ({row.speed})", spec.prometheus.step, series_in, (pending,))
+
+
+def _ledger(spec: Spec, cell: Cell, spent: Sequence[tuple[int, Cell, Decimal]]) -> Iterator[dict[str, str]]:
+    """Of the model and of its gateway. The day is another than that of the calendar: what is spent today is put in."""
+    day = dict.fromkeys((names.DAY, names.WEEK, names.MONTH), "-1")
+    seen, written = [], 0
+    for step, _, usd in spent:
+        seen += [absent(step - written), number(usd)]
+        written = step + 1
+    kept = {label: value for label, value in cell.labels if label in spec.prometheus.keep_labels}
+    labels = {**traffic.without_type(cell), **day}
+    yield input_series(names.cost_of_day(spec.prometheus.step), labels, values(*seen))
+    own = {names.GATEWAY: cell.gateway, **kept}
+    yield input_series(names.gateway_cost(spec.prometheus.step), own, values(*seen))
+
+
+# ---- Forecasts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Trial:
+    words: str
+    spent: Decimal
+    """Of the limit, in this period."""
+    forecast: Decimal
+    """The same of what will be spent at its end."""
+    known: Duration
+    is_pending: bool
+
+
+_HALF = Decimal("0.5")
+_LONG_KNOWN = Duration.parse("2h")
+
+
+def _trials(spec: Spec) -> Iterator[_Trial]:
+    hardly = KNOWN_AT_LEAST - spec.prometheus.step
+    yield _Trial("hardly within", _HALF, _JUST_UNDER, _LONG_KNOWN, is_pending=False)
+    yield _Trial("hardly over", _HALF, _JUST_OVER, _LONG_KNOWN, is_pending=True)
+    yield _Trial("already over", Decimal(1), Decimal(2), _LONG_KNOWN, is_pending=False)
+    yield _Trial("just known", _HALF, Decimal(2), KNOWN_AT_LEAST, is_pending=True)
+    yield _Trial("not known for long enough", _HALF, Decimal(2), hardly, is_pending=False)
+
+
+def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Duration) -> Iterator[Case]:
+    """The forecast is over the limit, and what is spent is not; of other budgets that count it nothing is asked."""
+    step, window = spec.prometheus.step, LOOK_BACK[period]
+    remaining = remaining_seconds(spec.prometheus.timezone, period, end.seconds)
+    if not remaining or window < KNOWN_AT_LEAST or KNOWN_AT_LEAST.milliseconds % step.milliseconds:
+        return
+    now = end.milliseconds // step.milliseconds
+    for trial in _trials(spec):
+        ahead = budget.usd * (trial.forecast - trial.spent)
+        lately = _plain(ahead * trial.known.seconds / remaining)
+        entries = trial.known.milliseconds // step.milliseconds
+        # The rules record the last of them, and one when promtool's clock starts.
+        by_rules = 2 if window > end else 1
+        known = values(absent(now + by_rules - entries), constant(1, entries - by_rules))
+        series_in = (
+            *_ledger(spec, cell, ((now, cell, lately),)),
+            input_series(_TO_DATE[period], traffic.without_type(cell), _at(now, _plain(budget.usd * trial.spent))),
+            input_series(names.CALENDAR, {names.GATEWAY: cell.gateway, names.DAY: "1"}, known),
+        )
+        due = [({names.BUDGET: budget.name}, 1)] if trial.is_pending else []
+        pending = _pending(names.ALERT_BUDGET_FORECAST, (names.BUDGET,), end, due, budget)
+        yield Case(f"budget {budget.name}: a forecast {trial.words}", step, series_in, (pending,))
+
+
+def _pending(
+    alertname: str,
+    by: tuple[str, ...],
+    at: Duration,
+    due: Sequence[tuple[dict[str, str], int]],
+    of: Budget | None = None,
+) -> dict[str, object]:
+    own = [eq(names.BUDGET, of.name)] if of else []
+    alerts = series("ALERTS", eq("alertname", alertname), eq("alertstate", "pending"), *own)
+    return expect(sum_by(by, alerts.now()), at, due)
+
+
+def _at(step: int, usd: Decimal) -> str:
+    return values(absent(step), number(usd))
+
+
+def _plain(usd: Decimal) -> Decimal:
+    """As many digits as floats tell apart."""
+    return usd.quantize(Decimal("1e-9")).normalize() + 0

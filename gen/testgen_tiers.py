@@ -1,0 +1,117 @@
+"""Tests of the bounds on what long contexts cost: from records of now, and from prices of before where there are none.
+
+All is put in as the rules would have recorded it, under a provider of the tests' own, and evaluated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tollbook.gen import names, traffic
+from tollbook.gen.durations import Duration
+from tollbook.gen.oracle import MILLION
+from tollbook.gen.promql import one_of, series
+from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, input_series, values
+from tollbook.gen.spec import Spec
+
+_OWN, _ANOTHER, _UNTIERED = "tollbook-test", "tollbook-test-another", "tollbook-test-untiered"
+_PROVIDERS = (_OWN, _ANOTHER, _UNTIERED)
+
+#: Of these models a context is long over so many tokens, and costs so many dollars a million.
+_FIRST_OVER, _OVER = 1_000, 50_000
+_FIRST_HIGH_USD, _HIGH_USD = 9, 8
+
+
+@dataclass(frozen=True)
+class _Used:
+    """Tokens of one model in one step, and dollars of each at base rates."""
+
+    provider: str
+    model: str
+    prompt: int
+    output: int
+    usd: tuple[int, int]
+    who: Mapping[str, str]
+    prompt_ago: int = 0
+    ago: int = 0
+    """How many steps ago: nothing of before is counted again."""
+
+    @property
+    def low(self) -> int:
+        return self.usd[0] * (not self.prompt_ago) + self.usd[1]
+
+    @property
+    def high(self) -> Decimal:
+        is_long = self.prompt > _OVER and not self.prompt_ago
+        return Decimal(_HIGH_USD * (self.prompt + self.output)) / MILLION if is_long else Decimal(self.low)
+
+
+def cases(spec: Spec, end: Duration) -> Iterator[Case]:
+    if not any(model.has_tiers for model in spec.models):
+        return
+    step, gateway = spec.prometheus.step, {names.GATEWAY: spec.gateways[0].id}
+    used = list(_used(spec))
+    series_in = [*_prices(spec, end), *(line for one in used for line in _records(spec, end, gateway, one))]
+    bounded = [one for one in used if not one.ago and one.provider != _UNTIERED]
+    samples = []
+    for record, usd in (
+        (names.cost_low(step), [Decimal(one.low) for one in bounded]),
+        (names.cost_high(step), [one.high for one in bounded]),
+    ):
+        recorded = series(record, one_of(names.PROVIDER, _PROVIDERS)).now()
+        labels = ({**gateway, **_sold_as(one), **one.who} for one in bounded)
+        samples.append(expect(billionths(recorded), end, list(zip(labels, map(in_billionths, usd), strict=True))))
+    yield Case("bounds on what long contexts cost", step, tuple(series_in), tuple(samples))
+
+
+def _used(spec: Spec) -> Iterator[_Used]:
+    first = traffic.spend_labels(spec)
+    yield _Used(_OWN, "long", 60_000, 7_000, (1, 2), first)
+    for label, value in first.items():
+        yield _Used(_OWN, "long", 40_000, 7_000, (3, 4), {**first, label: f"other-{value}"})
+    yield _Used(_OWN, "not-long", _OVER, 7_000, (5, 6), first)
+    yield _Used(_OWN, "long-before", 60_000, 7_000, (1, 2), first, prompt_ago=1)
+    yield _Used(_OWN, "before", 60_000, 7_000, (1, 2), first, ago=1)
+    yield _Used(_OWN, "twin", 60_000, 8_000, (1, 2), first)
+    yield _Used(_ANOTHER, "twin", 60_000, 9_000, (1, 2), first)
+    yield _Used(_UNTIERED, "twin", 60_000, 9_000, (1, 2), first)
+    yield _Used(_UNTIERED, "forgotten", 60_000, 9_000, (1, 2), first)
+
+
+def _sold_as(used: _Used) -> dict[str, str]:
+    return {names.PROVIDER: used.provider, names.MODEL: used.model}
+
+
+def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used) -> Iterator[dict[str, str]]:
+    """What was added for a long context is no base rate."""
+    step, own = spec.prometheus.step, {**gateway, **_sold_as(used), **used.who}
+    entries = (
+        (names.INPUT, used.prompt, used.usd[0], used.ago or used.prompt_ago),
+        (names.OUTPUT, used.output, used.usd[1], used.ago),
+    )
+    for token_type, tokens, usd, ago in entries:
+        labels = {**own, names.TOKEN_TYPE: token_type}
+        yield input_series(names.tokens(step), labels, _at(spec, end, ago, f"{tokens}"))
+        yield input_series(names.cost(step), labels, _at(spec, end, ago, f"{usd}"))
+    yield input_series(names.cost(step), {**own, names.TOKEN_TYPE: names.LONG_CONTEXT}, _at(spec, end, used.ago, "100"))
+
+
+def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
+    """Some recorded now, some for the last time nearly a gap ago, and one before that."""
+    in_gap = spec.prometheus.gap.milliseconds // spec.prometheus.step.milliseconds
+    models = {(one.provider, one.model) for one in _used(spec) if one.provider == _OWN}
+    ages = {**dict.fromkeys(sorted(models), 0), (_ANOTHER, "twin"): in_gap - 2, (_UNTIERED, "forgotten"): in_gap + 2}
+    for (provider, model), ago in ages.items():
+        sold_as = {names.PROVIDER: provider, names.MODEL: model}
+        yield input_series(names.LONG_CONTEXT_OVER, sold_as, _at(spec, end, ago, f"{_FIRST_OVER}", f"{_OVER}"))
+        for token_type in names.TOKEN_TYPES:
+            high = _at(spec, end, ago, f"{_FIRST_HIGH_USD}", f"{_HIGH_USD}")
+            yield input_series(names.PRICE_HIGH, {**sold_as, names.TOKEN_TYPE: token_type}, high)
+
+
+def _at(spec: Spec, end: Duration, ago: int, *seen: str) -> str:
+    """These samples, a step apart, the last of them so many steps before the end."""
+    last = end.milliseconds // spec.prometheus.step.milliseconds - ago
+    return values(absent(last + 1 - len(seen)), *seen)
