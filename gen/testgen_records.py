@@ -141,7 +141,8 @@ def _token_types(spec: Spec, end: Duration) -> Case:
     usd_per_mtok = oracle.usd_per_mtok_at(model, date(1970, 1, 1))
     called = {names.REQUEST_MODEL: model.name, names.RESPONSE_MODEL: model.name}
     owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, **traffic.spend_labels(spec)}
-    counts = {**dict.fromkeys(usd_per_mtok, TOKENS), _OWN: 1}
+    unknown = {_OWN: 1, f"{_OWN}-other": 3}
+    counts = {**dict.fromkeys(usd_per_mtok, TOKENS), **unknown}
     series_in = tuple(
         input_series(
             names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, f"{tokens}")
@@ -152,7 +153,7 @@ def _token_types(spec: Spec, end: Duration) -> Case:
         (of,): in_billionths(TOKENS * price / MILLION) for of, price in usd_per_mtok.items()
     }
     by: tuple[str, ...] = (names.TOKEN_TYPE,)
-    unpriced: dict[tuple[str, ...], int] = {(_OWN,): 1}
+    unpriced: dict[tuple[str, ...], int] = {(of,): tokens for of, tokens in unknown.items()}
     samples = (
         _vector(by, _now(names.unpriced_tokens(step)), end, unpriced),
         _vector(by, _now(names.cost(step)), end, usd, billionths),

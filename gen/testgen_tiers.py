@@ -76,6 +76,7 @@ def _used(spec: Spec) -> Iterator[_Used]:
     yield _Used(_OWN, "before", 60_000, 7_000, (1, 2), first, ago=1)
     yield _Used(_OWN, "twin", 60_000, 8_000, (1, 2), first)
     yield _Used(_ANOTHER, "twin", 60_000, 9_000, (1, 2), first)
+    yield _Used(_ANOTHER, "not-long", 100, 7_000, (5, 6), first)
     yield _Used(_UNTIERED, "twin", 60_000, 9_000, (1, 2), first)
     yield _Used(_UNTIERED, "forgotten", 60_000, 9_000, (1, 2), first)
 
@@ -101,9 +102,10 @@ def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used)
 def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
     """Some recorded now, some for the last time nearly a gap ago, and one before that."""
     in_gap = spec.prometheus.gap.milliseconds // spec.prometheus.step.milliseconds
-    models = {(one.provider, one.model) for one in _used(spec) if one.provider == _OWN}
-    ages = {**dict.fromkeys(sorted(models), 0), (_ANOTHER, "twin"): in_gap - 2, (_UNTIERED, "forgotten"): in_gap + 2}
-    for (provider, model), ago in ages.items():
+    last_seen = {_OWN: 0, _ANOTHER: in_gap - 2, _UNTIERED: in_gap + 2}
+    models = {(one.provider, one.model): last_seen[one.provider] for one in _used(spec)}
+    del models[_UNTIERED, "twin"]
+    for (provider, model), ago in models.items():
         sold_as = {names.PROVIDER: provider, names.MODEL: model}
         yield input_series(names.LONG_CONTEXT_OVER, sold_as, _at(spec, end, ago, f"{_FIRST_OVER}", f"{_OVER}"))
         for token_type in names.TOKEN_TYPES:

@@ -160,8 +160,8 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "here it counts whether there is a price, not which",
     ),
     (
-        "^agentgateway:(model:names|cost_usd:increase1m)",
-        r"\[1h\]\) \[\[unless -> or\]\]|\) \[\[agentgateway:price_usd_per_mtok -> \w+:price_usd_per_mtok_x\]\]",
+        "^agentgateway:(model:names|cost_usd(_low|_high)?:increase1m)",
+        r"\[1h\]\) \[\[unless -> or\]\]|\[1h\]\) unless on \([^)]*\) \[\[agentgateway:\S+ -> \S+_x\]\]",
         "the last price and the present one are the same series of which `or` takes one",
     ),
     (
@@ -173,6 +173,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "^agentgateway:(gateway_cost_usd|input_tokens|output_tokens)",
         r"0 \* \[\[max -> sum\]\]",
         "zero times anything is zero",
+    ),
+    (
+        "^agentgateway:cost_usd:minus_reported",
+        r"or 0 \* (\[\[sum -> max|sum by \([^)]*\) \(\[\[last_over_time)",
+        "zero times anything is zero",
+    ),
+    (
+        "^agentgateway:cost_usd:increase1m",
+        r"\[\[0\.000000001 -> 0\.000000002\]\]",
+        "two billionths of a dollar are as good as nothing as one",
     ),
     (
         "^agentgateway:(calendar:now|period:remaining_seconds)",
