@@ -14,14 +14,19 @@ from tollbook.gen import (
     testgen_counting,
     testgen_dates,
     testgen_dollars,
+    testgen_horizon,
     testgen_pace,
     testgen_prices,
+    testgen_rises,
     testgen_semantics,
+    testgen_shares,
+    testgen_targets,
     testgen_windows,
 )
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promtest import CaseFile
 from tollbook.gen.spec import Spec
+from tollbook.gen.testgen_growth import PERIOD
 
 
 def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
@@ -43,6 +48,15 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     yield from testgen_calendar.files(spec)
     yield from testgen_windows.files(spec, alerts)
     yield from testgen_dates.files(spec)
+    yield from testgen_horizon.files(spec, alerts)
+    lately = (
+        *testgen_rises.cases(spec, alerts),
+        *testgen_shares.cases(spec),
+        *testgen_targets.cases(spec, alerts),
+        *testgen_semantics.pasts(spec),
+    )
+    yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
+    yield testgen_targets.versions(spec, alerts)
 
 
 def content(cases: CaseFile, groups: Sequence[RuleGroup]) -> dict[str, Any]:

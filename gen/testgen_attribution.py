@@ -31,12 +31,15 @@ def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
 
 @dataclass(frozen=True)
 class _Spenders:
-    """On every gateway two more than the limit, each using more than the one before. The smallest two come later, one
-    a step, and are summed as others; with the first of them nobody's share grows."""
+    """On a gateway two more than the limit, or three, each using more than the one before. The smallest come later, one
+    before the others, and are summed as others; with the first of them nobody's share grows. Half of what is nobody's
+    bears no label at all."""
 
     spec: Spec
     entry: Attribution
     model: Model
+    gateway: Gateway
+    over_limit: int
 
     @property
     def unit(self) -> int:
@@ -46,59 +49,63 @@ class _Spenders:
 
     @property
     def used(self) -> dict[str, int]:
-        return {f"spender-{number}": self.unit * number for number in range(2, self.entry.limit + 4)}
+        return {f"spender-{number}": self.unit * number for number in range(2, self.entry.limit + self.over_limit + 2)}
 
     @property
     def late(self) -> tuple[str, ...]:
-        return tuple(self.used)[:2]
+        return tuple(self.used)[: self.over_limit]
 
     @property
     def shown(self) -> dict[str, int]:
         kept = {name: tokens for name, tokens in self.used.items() if name not in self.late}
-        return {**kept, names.OTHER: sum(self.used[name] for name in self.late), names.UNKNOWN: self.nobody[-1]}
+        nobody = {"": self.nobody[-1] // 2, names.UNKNOWN: self.nobody[-1] // 2}
+        return {**kept, names.OTHER: sum(self.used[name] for name in self.late), **nobody}
 
     @property
     def nobody(self) -> tuple[int, int]:
-        """Tokens without a name, at first and then: a part of the others."""
+        """Tokens without a name, at first and then: a part of the others, and even."""
         named = sum(self.used.values())
         at_first = named - sum(self.used[name] for name in self.late)
-        return at_first * _FEW // 100, named * _MANY // 100
+        return at_first * _FEW // 200 * 2, named * _MANY // 200 * 2
 
-    def series(self, gateway: Gateway, steps: int) -> Iterator[dict[str, str]]:
+    def series(self, steps: int) -> Iterator[dict[str, str]]:
         for name, tokens in self.used.items():
-            born = BORN + 1 + self.late.index(name) if name in self.late else BORN
-            yield from self._counters(gateway, name, values(absent(born), constant(tokens, steps - born)))
-        first, then = self.nobody
+            born = BORN + 1 + min(self.late.index(name), 1) if name in self.late else BORN
+            yield from self._counters(name, values(absent(born), constant(tokens, steps - born)))
+        first, then = (tokens // 2 for tokens in self.nobody)
         grown = values(absent(BORN), str(first), constant(then, steps - BORN - 1))
-        yield from self._counters(gateway, names.UNKNOWN, grown)
+        for nobody in ("", names.UNKNOWN):
+            yield from self._counters(nobody, grown)
 
-    def _counters(self, gateway: Gateway, value: str, seen: str) -> Iterator[dict[str, str]]:
+    def _counters(self, value: str, seen: str) -> Iterator[dict[str, str]]:
         """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
-        request = traffic.request_of(self.spec, gateway, self.model, self.model.name)
+        request = traffic.request_of(self.spec, self.gateway, self.model, self.model.name)
         labelled = replace(request, labels={**request.labels, self.entry.label: value})
         yield traffic.counter(self.spec, labelled, names.OUTPUT, seen)
-        if gateway.version >= REPORTS_USD_SINCE:
+        if self.gateway.version >= REPORTS_USD_SINCE:
             yield traffic.usd_counter(self.spec, labelled, seen)
 
 
 def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
+    """Every other gateway has one spender more, so that none is taken for its neighbour."""
     priced = [model for model in traffic.priced_models(spec) if model.prices[0].rates.output]
-    spenders = _Spenders(spec, entry, next(iter(priced), spec.models[0]))
+    model = next(iter(priced), spec.models[0])
+    everybody = [_Spenders(spec, entry, model, gateway, 2 + number % 2) for number, gateway in enumerate(spec.gateways)]
     over_limit = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_OVER_LIMIT]
     unattributed = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_UNATTRIBUTED]
     waits = traffic.steps_in(spec, over_limit[0].hold)
     grown = BORN + 1
-    expected = _silent_then_firing(spec, over_limit, grown + waits, _too_many(spec, over_limit, spenders))
+    expected = _silent_then_firing(spec, over_limit, grown + waits, _too_many(spec, over_limit, everybody))
     if priced:
-        nameless = _nobodys(spec, unattributed[0], spenders)
+        nameless = _nobodys(spec, unattributed[0], everybody)
         expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
     at = traffic.instant(spec, traffic.counted(spec, grown + 1))
-    reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
-    summed = [_summed(names.tokens(spec.prometheus.step), at, spenders, spec.gateways)]
-    summed += [_summed(names.metered_usd(spec.prometheus.step), at, spenders, reporting)] if reporting else []
+    reporting = [spenders for spenders in everybody if spenders.gateway.version >= REPORTS_USD_SINCE]
+    summed = [_summed(names.tokens(spec.prometheus.step), at, everybody)]
+    summed += [_summed(names.metered_usd(spec.prometheus.step), at, reporting)] if reporting else []
     steps = traffic.counted(spec, grown) + waits + 1
     series_in = [traffic.up(spec, gateway, scraped=constant(1, steps)) for gateway in spec.gateways]
-    series_in += [line for gateway in spec.gateways for line in spenders.series(gateway, steps)]
+    series_in += [line for spenders in everybody for line in spenders.series(steps)]
     return Case(
         f"more values of {entry.label} than the spec keeps apart, and spend without one",
         spec.prometheus.step,
@@ -108,11 +115,11 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
     )
 
 
-def _summed(record: str, at: Duration, spenders: _Spenders, gateways: Sequence[Gateway]) -> dict[str, Any]:
-    label = spenders.entry.label
+def _summed(record: str, at: Duration, everybody: Sequence[_Spenders]) -> dict[str, Any]:
+    label = everybody[0].entry.label
     samples = [
-        ({names.GATEWAY: gateway.id, label: value}, amount)
-        for gateway in gateways
+        ({names.GATEWAY: spenders.gateway.id, **({label: value} if value else {})}, amount)
+        for spenders in everybody
         for value, amount in spenders.shown.items()
     ]
     return expect(sum_by([names.GATEWAY, label], sum_of_steps(series(record), at)), at, samples)
@@ -125,14 +132,20 @@ def _about(alerts: Sequence[Alert], entry: Attribution) -> list[Alert]:
 _Firing = list[tuple[Alert, dict[str, str], Decimal]]
 
 
-def _too_many(spec: Spec, rules: Sequence[Alert], spenders: _Spenders) -> _Firing:
-    return [(rule, traffic.kept_labels(spec), Decimal(len(spenders.used))) for rule in rules]
+def _too_many(spec: Spec, rules: Sequence[Alert], everybody: Sequence[_Spenders]) -> _Firing:
+    return [
+        (rule, traffic.kept_labels(spec), Decimal(len(spenders.used)))
+        for rule, spenders in zip(rules, everybody, strict=True)
+    ]
 
 
-def _nobodys(spec: Spec, rule: Alert, spenders: _Spenders) -> _Firing:
-    nobody = Decimal(spenders.nobody[-1])
-    percent = 100 * nobody / (nobody + sum(spenders.used.values()))
-    return [(rule, {names.GATEWAY: gateway.id, **traffic.kept_labels(spec)}, percent) for gateway in spec.gateways]
+def _nobodys(spec: Spec, rule: Alert, everybody: Sequence[_Spenders]) -> _Firing:
+    firing = []
+    for spenders in everybody:
+        nobody = Decimal(spenders.nobody[-1])
+        percent = 100 * nobody / (nobody + sum(spenders.used.values()))
+        firing.append((rule, {names.GATEWAY: spenders.gateway.id, **traffic.kept_labels(spec)}, percent))
+    return firing
 
 
 def _silent_then_firing(spec: Spec, rules: Sequence[Alert], fires: int, firing: _Firing) -> list[dict[str, Any]]:

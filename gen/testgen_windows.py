@@ -19,7 +19,6 @@ from tollbook.gen import (
     testgen_places,
     testgen_reconciliation,
     testgen_records,
-    testgen_rises,
     testgen_tiers,
     traffic,
 )
@@ -58,7 +57,6 @@ _Labels = tuple[tuple[str, str], ...]
 def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
-        testgen_rises.case(spec, alerts, _END),
         *testgen_budget_windows.cases(spec, _END),
         *testgen_records.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),

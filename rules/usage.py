@@ -66,7 +66,7 @@ def _sums_missing(spec: Spec, gateway: Gateway) -> Alert:
     kept = spec.prometheus.keep_labels
     lookups = sum_by(kept, risen(spec, gateway, scraped(gateway, names.CATALOG_LOOKUPS), LATELY))
     sums, requests = (
-        aggregate("group", over_time("last", scraped(gateway, metric), LATELY), kept)
+        aggregate("group", over_time("present", scraped(gateway, metric), LATELY), kept)
         for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
     )
     return Alert(
@@ -132,17 +132,13 @@ def _unreported(spec: Spec, gateway: Gateway) -> Alert:
 
 
 def _reported(spec: Spec, gateway: Gateway, by: tuple[str, ...]) -> Expr:
-    """Requests that reported output or, of a model that never does (embeddings), input; the type stays a label."""
+    """Requests that reported output or, of a model that shows none (embeddings), input; the type stays a label."""
     output, prompt = (
-        sum_by(
-            (*by, names.TOKEN_TYPE),
-            risen(
-                spec,
-                gateway,
-                scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type)),
-                UNREPORTED_WITHIN,
-            ),
-        )
+        scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type))
         for token_type in (names.OUTPUT, names.INPUT)
     )
-    return either(output, unless(prompt, output, on=by))
+    answered, prompted = (
+        sum_by((*by, names.TOKEN_TYPE), risen(spec, gateway, counter, UNREPORTED_WITHIN))
+        for counter in (output, prompt)
+    )
+    return either(answered, unless(prompted, output.now(), on=by))

@@ -239,6 +239,46 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         r"agentgateway:model:names\{[^}]*\}\[\[\[1ms -> 5m\]\]\]",
         "names recorded before a restart are those recorded after it, unless it brings another spec",
     ),
+    (
+        "^LLM(RequestsWithoutUsage|TokenSumsMissing|TokenCountersFrozen|CatalogLookups)|^agentgateway:target:token_sem",
+        r"(and|or) on \(\[\[cluster, job, (instance|instance, pod) -> cluster, \2\]\]\)",
+        "both sides are of the one job that counts for this gateway",
+    ),
+    (
+        "^LLMTokenSumsMissing",
+        r"unless \[\[group -> sum\]\]",
+        "here it counts whether anything was shown, not how much",
+    ),
+    (
+        "^agentgateway:target:token_semantics",
+        r'"token_semantics", "[\d.]+", \[\["" -> "x"\]\], ""\)',
+        "no label is read: the four by which it is grouped are the only ones there are",
+    ),
+    (
+        "^LLMTokenCountersFrozen",
+        r"unless \(\[\[sum -> max\]\]|\[\[sum_over_time -> max_over_time\]\]",
+        "tokens are never negative, so that their sum is over zero where the largest of them is",
+    ),
+    (
+        "^LLMCatalogLookupsNotExact",
+        r'status![~=]\[\["(Exact\|)?NoCatalog" -> "\w+"\]\]\}( - | offset 1h\) >= 0|\[1h\]\))',
+        "a difference needs both its sides: one that admits another status finds no partner for it",
+    ),
+    (
+        "^LLMAttributionOverLimit",
+        r"\[\[count -> sum\]\] by \(\w+\) \(group|\[\[group -> sum\]\]",
+        "values of a label are counted as groups, and each group is a one",
+    ),
+    (
+        "^LLMGatewayTargetDown",
+        r"\[\[min -> max\]\]",
+        "all of them are zero, for they are those that are",
+    ),
+    (
+        "^LLMGateway(VersionDiffers|ScrapedTwice)",
+        r"\[\[count -> sum\]\] by \(cluster, (tag|job|namespace, pod)\)",
+        "a build's value is one",
+    ),
 )
 
 #: Of the damages that no reason excuses.

@@ -30,6 +30,8 @@ TESTS = [
     "rules-test-month-after.yaml",
     "rules-test-windows.yaml",
     "rules-test-pasts.yaml",
+    "rules-test-lately.yaml",
+    "rules-test-versions.yaml",
 ]
 DASHBOARDS = [
     "grafana-dashboard.json",

@@ -10,23 +10,18 @@ from mutants import damages, mutants_of
 
 from tollbook.gen.load import load
 
-#: A fixed sample that takes less than a minute; `make mutation` tries all.
+#: A fixed sample that takes about a minute; `make mutation` tries all.
 EVERY = 37
 
-#: Two survivors in thirty are all that a small sample may have; over all damages the bar is mutation.LOWEST_SCORE.
-LOWEST_OF_SAMPLE = 0.93
-
-#: The way from counters to dollars, days and budgets, whose tests are that good. Of the other families `make mutation`
-#: still lists damages that no test catches: a family is added here when it lists none.
+#: The way from counters to dollars, days and budgets, and the alerts that say when these cannot be trusted: their tests
+#: are that good. Of the other families `make mutation` still lists damages that no test catches: a family is added here
+#: when it lists none.
 PROVEN = (
     "^agentgateway:(price_usd_per_mtok|metered_tokens:|billable_tokens:|tokens:|unpriced_tokens:|model:names|calendar:"
     "|cost_usd:(increase|by_gateway|total_|.*_to_date)|cost_usd_of_day:|gateway_cost_usd:|input_tokens:|output_tokens:"
-    "|budget_usd:(limit|spent))|^LLM(BudgetThresholdReached|TokensUnpriced|GatewayNotScraped)$"
+    "|budget_usd:(limit|spent)|target:token_semantics)"
+    "|^LLM(BudgetThreshold|Token|UnpricedShare|Prices|Catalog|Gateway|RequestsWithoutUsage|Spend|Attribution|CostRules)"
 )
-
-#: Of the sample, what no test catches yet and no reason excuses: the generated tests scrape once a step, so half a
-#: settling holds the same scrapes, and no pod of theirs is out of sight for longer than half the gap.
-OPEN = ("[1m] offset [[30s -> 15s]]", "[[[1h -> 30m]]] offset 1m30s) unless on (cluster, job,")
 
 
 def damaged(expr: str) -> list[str]:
@@ -86,10 +81,7 @@ def test_the_generated_tests_catch_a_sample_of_all_damages(promtools: list[tuple
     plan = mutation.plan_of(load(mutation.REFERENCE, "spec.yaml").spec, EVERY, PROVEN)
     assert len(plan.damages) > 25
     result = mutation.tried(promtool, plan, say=lambda _: None)
-    unexplained = [str(mutant) for mutant in result.unexplained]
-    assert [mutant for mutant in unexplained if not any(piece in mutant for piece in OPEN)] == []
-    assert len(unexplained) == len(OPEN), "a test has been added: take its damage out of OPEN"
-    assert result.score > LOWEST_OF_SAMPLE, "\n".join(mutation.report(result))
+    assert result.unexplained == [], "\n".join(mutation.report(result))
 
 
 def test_a_reason_is_still_needed() -> None:

@@ -218,7 +218,8 @@ def files_of(name: str) -> dict[str, Any]:
 def expected_alerts(name: str) -> tuple[set[Told], set[Told]]:
     """Those that some expectation says fire, and those that an expectation of the same alert says do not."""
     moments: dict[str, list[set[Told]]] = defaultdict(list)
-    for test in read(name, names.RULES_TEST_FILE)["tests"]:
+    tests = [test for file in files_of(name).values() for test in file["tests"]]
+    for test in tests:
         for moment in test.get("alert_rule_test", []):
             alert = moment["alertname"]
             moments[alert].append({told(alert, firing["exp_labels"]) for firing in moment["exp_alerts"]})
@@ -227,8 +228,8 @@ def expected_alerts(name: str) -> tuple[set[Told], set[Told]]:
     return fired, silent
 
 
-#: promtool's clock begins in 1970, and the calendar ends in 2038: tests/test_horizon.py goes there.
-UNREACHED = ("LLMCalendarEnds",)
+#: promtool's clock begins in 1970, and the calendar ends in 2038: two files of its own go there.
+CLOCKS = ["rules-test-clocks-before.yaml", "rules-test-clocks-after.yaml"]
 
 #: Of these no budget can be tried: nothing costs, or nothing but input does, and budgets are tried with output.
 UNTRIED = ("free models alone, and a budget that they never touch", "output that costs nothing")
@@ -237,7 +238,6 @@ UNTRIED = ("free models alone, and a budget that they never touch", "output that
 @pytest.mark.parametrize("name", SPECS)
 def test_every_alert_is_seen_silent_and_firing(name: str) -> None:
     untried = {alert for alert in alert_rules(name) if name in UNTRIED and alert[0].startswith("LLMBudget")}
-    untried |= {alert for alert in alert_rules(name) if alert[0] in UNREACHED}
     assert expected_alerts(name) == (alert_rules(name) - untried, alert_rules(name) - untried)
 
 
@@ -261,7 +261,8 @@ def test_the_tests_run_in_the_order_of_the_rule_file() -> None:
 # ---- Days and moments ------------------------------------------------------------------------------------------------
 
 OTHER_TIMES = [f"rules-test-{moment}.yaml" for moment in ("week-before", "week-after", "month-before", "month-after")]
-ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml", "rules-test-pasts.yaml"]
+OF_ALERTS = ["rules-test-lately.yaml", "rules-test-versions.yaml"]
+ALWAYS = ["rules-test.yaml", *OTHER_TIMES, "rules-test-windows.yaml", "rules-test-pasts.yaml", *OF_ALERTS]
 
 
 def test_a_spec_without_price_changes_gives_no_files_of_days() -> None:
@@ -270,7 +271,8 @@ def test_a_spec_without_price_changes_gives_no_files_of_days() -> None:
 
 def test_each_midnight_at_which_a_price_changes_has_a_file_on_either_side() -> None:
     """In New York winter begins a day at 05:00 UTC, and 30 s later is the last that is seen of the day before."""
-    found = {file: moments(data) for file, data in files_of("prices that change").items() if file not in ALWAYS}
+    files = files_of("prices that change")
+    found = {file: moments(data) for file, data in files.items() if file not in (*ALWAYS, *CLOCKS)}
     first, second = (datetime(year, 1, 1, 5, 0, 30, tzinfo=UTC) for year in (2025, 2026))
     a_second = timedelta(seconds=1)
     assert found == {
@@ -279,6 +281,17 @@ def test_each_midnight_at_which_a_price_changes_has_a_file_on_either_side() -> N
         "rules-test-2026-01-01-before.yaml": {second},
         "rules-test-2026-01-01-after.yaml": {second + a_second},
     }
+
+
+def test_where_clocks_change_the_end_of_the_calendar_is_told_from_a_second_on() -> None:
+    """`date --date="2038-01-01T00:00:00Z 180 days ago" +%s`"""
+    files = files_of("prices that change")
+    expected = {}
+    for file in CLOCKS:
+        ((moment,),) = ([*test["alert_rule_test"]] for test in files[file]["tests"])
+        assert moment["eval_time"] == files[file]["evaluation_interval"]
+        expected[Duration.parse(moment["eval_time"]).seconds] = len(moment["exp_alerts"])
+    assert expected == {2130364799: 0, 2130364800: 1}
 
 
 def moments(data: Any) -> set[datetime]:
@@ -351,7 +364,8 @@ def test_days_weeks_and_months_of_any_zone_are_tried_and_pass(promtool: Path, tm
         text = f"prometheus: {{timezone: {zone}}}\nbudgets: [{{name: all, usd: 50, period: month}}]\n"
         outputs = pipeline.build(spec_of(text + CHANGES.replace("DAY", day)))
         files = [file for file in outputs if names.is_rules_test_file(file) and file != names.RULES_TEST_FILE]
-        assert len(files) == 8, "four of the calendar, one of windows, one of pasts, two of the day"
+        others = [file for file in files if file not in CLOCKS]
+        assert len(others) == 10, "four of the calendar, one of windows, one of pasts, two of alerts, two of the day"
         for file in (names.RULES_FILE, *files):
             (tmp_path / file).write_text(outputs[file])
         problems[zone] = [str(problem) for problem in Promtool(promtool).run_tests(tmp_path, files)]
@@ -490,10 +504,14 @@ MUTANTS_OF_WHO_COUNTS_HOW = {
 }
 
 
+#: The tests that find them out.
+THAT_FIND = (names.RULES_TEST_FILE, "rules-test-versions.yaml")
+
+
 @cache
 def reference(text: str) -> dict[str, str]:
     outputs = pipeline.build(spec_of(text))
-    return {names.RULES_FILE: right_rules(text), names.RULES_TEST_FILE: outputs[names.RULES_TEST_FILE]}
+    return {names.RULES_FILE: right_rules(text), **{file: outputs[file] for file in THAT_FIND}}
 
 
 @cache
@@ -529,7 +547,8 @@ def test_wrong_rules_do_not_pass(
     _, promtool = promtools[-1]
     assert piece in right_rules(text), "the rules no longer have this piece"
     (tmp_path / names.RULES_FILE).write_text(right_rules(text).replace(piece, instead))
-    (tmp_path / names.RULES_TEST_FILE).write_text(reference(text)[names.RULES_TEST_FILE])
-    problems = [problem.message for problem in Promtool(promtool).run_tests(tmp_path)]
+    for file in THAT_FIND:
+        (tmp_path / file).write_text(reference(text)[file])
+    problems = [problem.message for problem in Promtool(promtool).run_tests(tmp_path, THAT_FIND)]
     assert problems != []
     assert [problem for problem in problems if "got:" not in problem] == [], "these are no rules at all"
