@@ -21,6 +21,9 @@ from demo.pods import Pods
 
 Clock = Callable[[], float]
 
+#: Of the first pod; the others have the ports after it.
+FIRST_PORT = 15020
+
 
 class Simulation:
     """The pods as time goes by. Scrapes come at once and from several threads."""
@@ -79,7 +82,8 @@ def running(simulation: Simulation, addresses: list[tuple[Pod, tuple[str, int]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.simulator", description=__doc__)
-    parser.add_argument("--listen", default="127.0.0.1:15020", help="of the first pod (127.0.0.1:15020)")
+    listen = f"127.0.0.1:{FIRST_PORT}"
+    parser.add_argument("--listen", default=listen, help=f"of the first pod ({listen})")
     parser.add_argument("--now", type=moment, default=settled_now(), help="Unix seconds at which history ends (now)")
     parser.add_argument("--now-file", type=Path, help="where demo.prepare wrote it")
     parser.add_argument("--speed", type=float, default=1, help="how much faster time passes here (1)")
