@@ -27,7 +27,7 @@ import yaml
 from demo import history, simulator
 from demo.fleet import Fleet, Pod, fleet_of
 from demo.prepare import ALERTMANAGER_FILE, HERE, NOW_FILE, prepare_once
-from demo.simulator import FIRST_PORT, Clock, Simulation, clock_of
+from demo.simulator import FIRST_PORT, Clock, Simulation, clock_of, ports_from
 from tollbook.gen import names
 from tollbook.gen.errors import MissingToolError
 
@@ -172,8 +172,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", default=shutil.which(name), help="the program (the one on PATH)")
         parser.add_argument(f"--{name}-port", type=int, default=port, help=f"where it listens ({port})")
     parser.add_argument("--pod-port", type=int, default=FIRST_PORT, help=f"of the first pod ({FIRST_PORT})")
-    # To be asked to end is as good as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # To be asked to end is as good as Ctrl-C, and a shell that runs us in the background would hide that from us.
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.default_int_handler)
     try:
         _run(parser.parse_args())
     except KeyboardInterrupt:
@@ -189,7 +190,7 @@ def _run(options: argparse.Namespace) -> None:
     folder = options.folder.resolve()
     prepare_once(folder, folder / DATA_FOLDER, history.settled_now(), options.days, options.promtool)
     fleet = fleet_of(history.moment((folder / NOW_FILE).read_text(encoding="utf-8")))
-    pods = {pod: options.pod_port and options.pod_port + number for number, pod in enumerate(fleet.pods)}
+    pods = ports_from(options.pod_port, fleet.pods)
     for port in pods.values():
         refuse_taken(f"{HOST}:{port}")
     prometheus = _program(options.prometheus, options.prometheus_port)

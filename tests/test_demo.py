@@ -8,7 +8,10 @@ import json
 import math
 import re
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections import Counter
@@ -33,6 +36,7 @@ from demo.grafana_requests import all_chosen, ask, asked, panels_of
 from demo.windows import total
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
+from tollbook.gen.promtool import HOW_TO_GET_IT
 from tollbook.gen.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +64,8 @@ _SERVICE = {
         },
         "command": _TEXTS,
         "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+        "pull_policy": {"enum": ["always", "never", "missing", "build"]},
+        "init": {"type": "boolean"},
         "restart": {"enum": ["no", "always", "on-failure", "unless-stopped"]},
         "ports": {"type": "array", "items": {"type": "string", "pattern": r"^\d+:\d+$"}},
         "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[\w./-]+:/[\w./-]+(:ro)?$"}},
@@ -96,11 +102,29 @@ def test_the_compose_file_has_the_shape_that_compose_reads() -> None:
 
 
 def test_every_image_is_pinned_or_built_here() -> None:
+    ours = [service for service in COMPOSE["services"].values() if service["image"] == "tollbook-demo"]
+    # Nothing under our name is asked of a registry.
+    assert [service["pull_policy"] for service in ours] == [
+        "build" if "build" in service else "never" for service in ours
+    ]
     built = {service["image"] for service in COMPOSE["services"].values() if "build" in service}
     pulled = {service["image"] for service in COMPOSE["services"].values()} - built
     pulled |= set(re.findall(r"(?m)^FROM (\S+)", (DEMO / "Dockerfile").read_text()))
     assert built == {"tollbook-demo"}
     assert [image for image in pulled if not re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w-]+)?", image)] == []
+
+
+def test_history_is_written_for_the_prometheus_that_reads_it() -> None:
+    server = COMPOSE["services"]["prometheus"]
+    assert f"FROM {server['image']} AS prometheus\n" in (DEMO / "Dockerfile").read_text()
+    kept = fleet_of(NOW).spec.prometheus.retention
+    assert f"--storage.tsdb.retention.time={kept}" in server["command"]
+    assert kept.seconds > history.DAYS * DAY
+
+
+def test_the_readme_tells_every_address() -> None:
+    published = {port.split(":")[0] for service in COMPOSE["services"].values() for port in service.get("ports", ())}
+    assert set(re.findall(r"\| http://localhost:(\d+) \|", (DEMO / "README.md").read_text())) == published
 
 
 def mounts() -> Iterator[tuple[str, str, str]]:
@@ -143,6 +167,12 @@ def test_grafana_finds_its_data_source_and_the_dashboard() -> None:
     shown = {provider["options"]["path"]}
     shown.add(COMPOSE["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert shown == {f"/tollbook/{names.DASHBOARD_FILE}"}
+    # A file is not imported: nobody is asked for a data source.
+    dashboard = json.loads(PREPARED[names.DASHBOARD_FILE])
+    assert [key for key in dashboard if key.startswith("__")] == []
+    assert "${DS_" not in PREPARED[names.DASHBOARD_FILE]
+    (choice,) = (variable for variable in dashboard["templating"]["list"] if variable["type"] == "datasource")
+    assert (choice["query"], choice["current"]["value"]) == ("prometheus", "default")
 
 
 def test_prometheus_scrapes_every_pod_as_the_rules_and_the_history_know_it() -> None:
@@ -178,6 +208,129 @@ def test_alertmanager_takes_its_configuration(amtool: Path, tmp_path: Path) -> N
     run = subprocess.run([amtool, "check-config", config], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert yaml.safe_load(config.read_text())["inhibit_rules"]
+
+
+# ---- What is started -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds of the demo what the image holds."""
+    folder = tmp_path_factory.mktemp("src")
+    assert re.search(r"(?m)^COPY demo demo$", (DEMO / "Dockerfile").read_text())
+    shutil.copytree(DEMO, folder / "demo", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(source: Path, promtools: list[tuple[str, Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As the container does it, but for less history, and where an earlier one was interrupted."""
+    folder = tmp_path_factory.mktemp("prepared")
+    data = folder / processes.DATA_FOLDER
+    (data / "01GLEFTOVER").mkdir(parents=True)
+    (data / prepare.UNFINISHED_FILE).touch()
+    said = run_in(source, *prepare_command(folder, promtools[-1][1]))
+    assert said == f"writing 0.02 days of history, this takes a minute or two\n{folder}: ready\n"
+    return folder
+
+
+def prepare_command(folder: Path, promtool: Path) -> list[str]:
+    places = {"/tollbook": str(folder), "/prometheus": str(folder / processes.DATA_FOLDER)}
+    command = [places.get(word, word) for word in COMPOSE["services"]["prepare"]["command"]]
+    return [*command, "--days", "0.02", "--promtool", str(promtool)]
+
+
+def run_in(source: Path, python: str, *arguments: str) -> str:
+    assert python == "python"
+    run = subprocess.run([sys.executable, *arguments], cwd=source, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout
+
+
+def test_what_is_prepared_is_complete(prepared: Path, source: Path, promtools: list[tuple[str, Path]]) -> None:
+    now = int((prepared / prepare.NOW_FILE).read_text())
+    found = {path.name: path.read_text() for path in prepared.iterdir() if path.is_file()}
+    assert found == prepare.files(fleet_of(now).spec, now)
+    left = [path.name for path in (prepared / processes.DATA_FOLDER).iterdir() if not (path / "meta.json").exists()]
+    assert left == []
+    assert run_in(source, *prepare_command(prepared, promtools[-1][1])) == f"{prepared}: prepared before\n"
+
+
+def test_preparing_without_promtool_says_what_to_do(source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "demo.prepare", "--out", str(tmp_path / "out"), "--data", str(tmp_path / "data")]
+    run = subprocess.run(command, cwd=source, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (3, "")
+    assert run.stderr == f"error: promtool is not on PATH ({HOW_TO_GET_IT})\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_simulator_serves_every_pod(prepared: Path, source: Path) -> None:
+    places = {"/tollbook/now": str(prepared / prepare.NOW_FILE), "0.0.0.0:15020": "127.0.0.1:0"}
+    _, *arguments = (places.get(word, word) for word in COMPOSE["services"]["simulator"]["command"])
+    assert set(places.values()) < set(arguments)
+    with subprocess.Popen([sys.executable, *arguments], cwd=source, stdout=subprocess.PIPE, text=True) as simulator:
+        try:
+            assert simulator.stdout
+            told = [simulator.stdout.readline().split(": ") for _ in fleet_of(NOW).pods]
+            assert [pod for pod, _ in told] == [pod.name for pod in fleet_of(NOW).pods]
+            for _, address in told:
+                with urllib.request.urlopen(address.strip(), timeout=60) as answer:
+                    assert names.TOKEN_USAGE_SUM in answer.read().decode()
+        finally:
+            simulator.terminate()
+
+
+@pytest.mark.slow
+def test_make_demo_runs_until_it_is_interrupted(prepared: Path, prometheus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    shutil.copytree(prepared, folder)
+    address, alertmanager = f"127.0.0.1:{free_port()}", alertmanager_program()
+    options = ["--prometheus", str(prometheus), "--prometheus-port", address.split(":")[1], "--pod-port", "0"]
+    if alertmanager:
+        options += ["--alertmanager", str(alertmanager.path)]
+        options += ["--alertmanager-port", alertmanager.address.split(":")[1]]
+    command = [sys.executable, "-m", "demo.processes", "--folder", str(folder), *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout
+            told = list(iter(demo.stdout.readline, "Ctrl-C ends it\n"))
+            assert told[:2] == [f"{folder}: prepared before\n", f"Prometheus: http://{address}\n"]
+            assert told[2] == (f"Alertmanager: http://{alertmanager.address}\n" if alertmanager else told[2])
+            assert told[-1] == f"dashboard to import into a Grafana of yours: {folder / names.DASHBOARD_FILE}\n"
+            until("every target is up", lambda: health_of_targets(Api(f"http://{address}")) == ["up"] * 5)
+            demo.send_signal(signal.SIGINT)
+            assert (demo.stdout.read(), demo.wait(60)) == ("\nended\n", 0)
+            for gone in (address, *([alertmanager.address] if alertmanager else [])):
+                processes.refuse_taken(gone)
+        finally:
+            demo.terminate()
+
+
+def test_what_the_demo_lacks_is_said(prepared: Path, prometheus: Path) -> None:
+    command = [sys.executable, "-m", "demo.processes", "--folder", str(prepared)]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = ["--prometheus", str(prometheus), "--prometheus-port", str(port), "--pod-port", "0"]
+        run = subprocess.run([*command, *given], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 3
+    assert run.stderr == f"127.0.0.1:{port} cannot be listened on (Address already in use): see --help for ports\n"
+    run = subprocess.run(command, cwd=ROOT, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (3, "")
+    assert run.stderr == "there is no prometheus on PATH: name one with --prometheus, or run 'make demo'\n"
+
+
+def test_a_program_that_does_not_start_is_shown_with_its_log(prometheus: Path, tmp_path: Path) -> None:
+    fleet = fleet_of(NOW)
+    (tmp_path / "prometheus").touch()
+    program = processes.Program(prometheus, f"127.0.0.1:{free_port()}")
+    with (
+        pytest.raises(processes.NotStartedError) as caught,
+        processes.running(fleet, tmp_path, lambda: NOW, dict.fromkeys(fleet.pods, 0), program, None),
+    ):
+        pass
+    shown, _, log = str(caught.value).partition("\n")
+    assert shown == f"prometheus does not start. {tmp_path / 'prometheus.log'} ends with:"
+    assert "not a directory" in log
 
 
 # ---- What runs -----------------------------------------------------------------------------------------------------
