@@ -33,7 +33,7 @@ from demo import history, prepare, processes
 from demo.billing import Bill, Biller
 from demo.dated import local_day
 from demo.fleet import DAY, HOUR, MINUTE, WEEK, Fleet, fleet_of
-from demo.grafana_requests import all_chosen, ask, asked, panels_of
+from demo.grafana_requests import all_chosen, ask, asked, choices, panels_of
 from demo.windows import total
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
@@ -126,6 +126,16 @@ def test_history_is_written_for_the_prometheus_that_reads_it() -> None:
 def test_the_readme_tells_every_address() -> None:
     published = {port.split(":")[0] for service in COMPOSE["services"].values() for port in service.get("ports", ())}
     assert set(re.findall(r"\| http://localhost:(\d+) \|", (DEMO / "README.md").read_text())) == published
+
+
+def test_what_the_readme_looks_at_is_on_the_dashboard() -> None:
+    dashboard = json.loads(PREPARED[names.DASHBOARD_FILE])
+    variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    groups = choices(variables["group_by"])
+    shown = {panel["title"].replace("$group_by", group) for panel in panels_of(dashboard) for group in groups}
+    told = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", (DEMO / "README.md").read_text()))
+    assert told == {title for title in told if title in shown} | {variables["group_by"]["label"]}
+    assert "team" in groups
 
 
 def mounts() -> Iterator[tuple[str, str, str]]:
