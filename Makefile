@@ -44,6 +44,12 @@ golden: $(VENV)/.ready-dev generate ## refresh every generated file in the repos
 bench: $(VENV)/.ready-dev prometheus ## measure how exactly the rules count money
 	$(VENV)/bin/python -m bench $(ARGS)
 
+.PHONY: demo
+demo: $(VENV)/.ready-run ## run the demo without Docker until Ctrl-C: simulator, Prometheus, Alertmanager; ARGS="--days 2"
+	@.ci/setup-prometheus newest || true
+	@.ci/setup-alertmanager newest || true
+	@PATH="$(CURDIR)/$(NEWEST):$(CURDIR)/.tools/alertmanager-newest:$$PATH" $(VENV)/bin/python -m demo.processes --folder .demo $(ARGS)
+
 .PHONY: mutation
 mutation: $(VENV)/.ready-dev prometheus ## damage the rules one fact at a time: which damages do the generated tests miss?
 	$(VENV)/bin/python tests/mutation.py $(ARGS)
@@ -55,7 +61,7 @@ dist: $(VENV)/.ready-dev ## build the sdist, and from it the wheel, into dist/
 
 .PHONY: clean
 clean: ## remove everything the other targets made, the set-up included
-	rm -rf .dev .hypothesis .mypy_cache .pytest_cache .ruff_cache .tools $(VENV) build dist tollbook.egg-info
+	rm -rf .demo .dev .hypothesis .mypy_cache .pytest_cache .ruff_cache .tools $(VENV) build dist tollbook.egg-info
 	find bench dashboards demo gen rules tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- What the targets above need -------------------------------------------------------------------------

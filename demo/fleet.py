@@ -21,7 +21,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 WEEK = 7 * DAY
 SEED = 2026
 
-#: Pods are rolled out anew at this second of every week: Sunday, 03:00 (1970 began on a Thursday).
+#: Pods are rolled out anew at this second of every week, unless told otherwise: Sunday, 03:00 (1970 began on a
+#: Thursday).
 ROLLOUT = 3 * DAY + 3 * HOUR
 
 #: Seconds before now.
@@ -128,6 +129,7 @@ DOCUMENT = 240_000
 class Fleet:
     spec: Spec
     now: int
+    rollout: int = ROLLOUT
 
     @cached_property
     def pods(self) -> tuple[Pod, ...]:
@@ -177,9 +179,13 @@ class Fleet:
             calls = sorted(self.calls(minute), key=lambda call: call.second)
             yield from (call for call in calls if after < call.second <= until)
 
+    def rolled_out(self, second: int) -> int:
+        """When it was for the last time."""
+        return second - (second - self.rollout) % WEEK
+
     def restarts(self, pod: Pod, after: int, until: int) -> list[int]:
         """When the pod's process began anew, its counters at zero."""
-        first = after - (after - ROLLOUT) % WEEK
+        first = self.rolled_out(after)
         moments = [*range(first, until + 1, WEEK)]
         if pod.name == RESTARTED_POD:
             moments.append(self.now - RESTARTED_BEFORE)

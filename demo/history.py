@@ -16,7 +16,7 @@ from demo.billing import Bill, Biller
 from demo.blocks import Blocks
 from demo.exposition import Process
 from demo.fleet import DAY, MINUTE, WEEK, Fleet, Pod, fleet_of
-from demo.ledger import SAMPLED_SECONDS, Ledger, series
+from demo.ledger import LOOK_BACK, SAMPLED_SECONDS, Ledger, series
 from demo.pods import Pods
 from tollbook import rules
 from tollbook.gen import names
@@ -52,8 +52,10 @@ def write(
         for minute in range(begin // MINUTE, fleet.now // MINUTE):
             end = (minute + 1) * MINUTE
             bills[end] = biller.bill(fleet.calls(minute))
-            entries = ledger.minute(end, bills[end])
-            blocks.add(end + settle, (f"{text} {value}" for text, value in entries))
+            entries = [f"{text} {value}" for text, value in ledger.minute(end, bills[end])]
+            for idle in _idle_steps(fleet, end):
+                blocks.add(idle + settle, (entry for entry in entries if entry.startswith(names.CALENDAR)))
+            blocks.add(end + settle, entries)
             if end % SAMPLED_SECONDS == 0 or end == fleet.now:
                 blocks.add(end + settle, (f"{text} {value}" for text, value in ledger.figures()))
             if end % _apart(raw, fleet.now - end) == 0:
@@ -61,6 +63,14 @@ def write(
                 blocks.add(end, [*_scraped(pods), *health])
             blocks.finish_before(end - MINUTE)
     return bills
+
+
+def _idle_steps(fleet: Fleet, end: int) -> range:
+    """The ends of a minute's steps but the last, which stands for the minute. By the calendar's entries the rules know
+    how much of the time before they have seen, as far as they look back for a pace."""
+    seen = fleet.now - end < max(LOOK_BACK.values())
+    step = fleet.spec.prometheus.step.seconds
+    return range(end - MINUTE + step, end, step) if seen else range(0)
 
 
 def _apart(raw: Raw, age: int) -> int:

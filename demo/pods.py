@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from demo.billing import Biller
 from demo.exposition import OK, Process
-from demo.fleet import ROLLOUT, WEEK, Call, Fleet, Pod
+from demo.fleet import Call, Fleet, Pod
 
 
 class Pods:
@@ -15,7 +15,7 @@ class Pods:
     def __init__(self, fleet: Fleet, at: int) -> None:
         """Since the last roll-out everything is played, so that counters stand where they would."""
         self._fleet, self._biller = fleet, Biller(fleet.spec)
-        self.at = at - (at - ROLLOUT) % WEEK
+        self.at = fleet.rolled_out(at)
         self.processes = {pod: _begun(pod) for pod in fleet.pods}
         self.play(at)
 

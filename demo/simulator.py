@@ -9,7 +9,7 @@ import argparse
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,9 @@ from demo.history import moment, settled_now
 from demo.pods import Pods
 
 Clock = Callable[[], float]
+
+#: Of the first pod; the others have the ports after it.
+FIRST_PORT = 15020
 
 
 class Simulation:
@@ -40,6 +43,11 @@ def clock_of(speed: float, until: float = math.inf) -> Clock:
     """Unix seconds that pass so many times faster from now on, and then stand still."""
     begun = time.time()
     return lambda: min(begun + (time.time() - begun) * speed, until)
+
+
+def ports_from(first: int, pods: Iterable[Pod]) -> dict[Pod, int]:
+    """One after the other; from zero on, any that are free."""
+    return {pod: first and first + number for number, pod in enumerate(pods)}
 
 
 def handler(text: Callable[[], str]) -> type[BaseHTTPRequestHandler]:
@@ -79,7 +87,8 @@ def running(simulation: Simulation, addresses: list[tuple[Pod, tuple[str, int]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.simulator", description=__doc__)
-    parser.add_argument("--listen", default="127.0.0.1:15020", help="of the first pod (127.0.0.1:15020)")
+    listen = f"127.0.0.1:{FIRST_PORT}"
+    parser.add_argument("--listen", default=listen, help=f"of the first pod ({listen})")
     parser.add_argument("--now", type=moment, default=settled_now(), help="Unix seconds at which history ends (now)")
     parser.add_argument("--now-file", type=Path, help="where demo.prepare wrote it")
     parser.add_argument("--speed", type=float, default=1, help="how much faster time passes here (1)")
@@ -87,7 +96,7 @@ def main() -> None:
     now = moment(options.now_file.read_text()) if options.now_file else options.now
     fleet = fleet_of(now)
     host, _, port = options.listen.rpartition(":")
-    addresses = [(pod, (host, int(port) + number)) for number, pod in enumerate(fleet.pods)]
+    addresses = [(pod, (host, number)) for pod, number in ports_from(int(port), fleet.pods).items()]
     with running(Simulation(fleet, clock_of(options.speed)), addresses) as ports:
         for pod, number in ports.items():
             print(f"{pod.name}: http://{host}:{number}/metrics", flush=True)

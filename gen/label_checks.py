@@ -17,11 +17,11 @@ _USED_BY: Mapping[str, tuple[str, ...]] = {
     # A second label of the same name on one series makes Prometheus refuse the whole scrape.
     "agentgateway's own metrics": (
         *("gateway", "bind", "listener", "route", "route_rule", "backend", "protocol", "method", "status", "reason"),
-        *("resource", "resource_type", "server", "error_type", "le"),
+        *("resource", "resource_type", "server", "error_type", "le", "tag"),
     ),
     "Prometheus": (
         *("job", "instance", "namespace", "pod", "container", "endpoint", "service"),
-        *("alertname", "alertstate", "gateway_networking_k8s_io_gateway_name"),
+        *("alertname", "alertstate", "rule_group", "gateway_networking_k8s_io_gateway_name"),
     ),
     "tollbook": (
         *("model", "provider", "budget", "day", "week", "month", "severity", "threshold", "token_semantics"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
+from itertools import accumulate
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.annotations import Rows
@@ -47,14 +50,26 @@ class Spending:
         spent = ((traffic.counted(spec, step), cell, usd) for step, paid in priced for cell, usd in paid.items())
         return cls(spec, tuple(spent), known_before)
 
-    def of_budget(self, budget: Budget) -> Spending:
-        return replace(self, spent=tuple(entry for entry in self.spent if traffic.is_counted(budget, entry[1])))
-
     def within(self, budget: Budget, window: Duration, now: int) -> Decimal:
-        return sum((usd for _, usd in self._paid(budget, now, window)), Decimal())
+        return self.to_date(budget, now) - self.to_date(budget, self._first(now, window) - 1)
 
     def to_date(self, budget: Budget, now: int) -> Decimal:
-        return sum((usd for _, usd in self._paid(budget, now)), Decimal())
+        steps, sums = self._running[budget.name]
+        return sums[bisect_right(steps, now)]
+
+    @cached_property
+    def _running(self) -> Mapping[str, tuple[list[int], list[Decimal]]]:
+        """By budget: the steps of its entries, and the sums up to each, after zero. With a short step, what alerts wait
+        for is thousands of steps long, and every one of them is asked about."""
+        ordered = sorted(self.spent, key=lambda entry: entry[0])
+        of_budgets = {
+            budget.name: [(step, usd) for step, cell, usd in ordered if traffic.is_counted(budget, cell)]
+            for budget in self.spec.budgets
+        }
+        return {
+            name: ([step for step, _ in own], [*accumulate((usd for _, usd in own), initial=Decimal())])
+            for name, own in of_budgets.items()
+        }
 
     def spenders(self, budget: Budget, now: int, window: Duration | None = None) -> Rows:
         """The three who spent most, as an alert's text lists them."""
@@ -84,9 +99,13 @@ class Spending:
         return self.within(budget, row.long, now) >= share and lately >= share
 
     def _paid(self, budget: Budget, now: int, window: Duration | None = None) -> list[tuple[Cell, Decimal]]:
-        first = now - (window.milliseconds - 1) // self.spec.prometheus.step.milliseconds if window else 0
+        first = self._first(now, window) if window else 0
         of_budget = ((step, cell, usd) for step, cell, usd in self.spent if traffic.is_counted(budget, cell))
         return [(cell, usd) for step, cell, usd in of_budget if first <= step <= now]
+
+    def _first(self, now: int, window: Duration) -> int:
+        """The first step that a window holds."""
+        return now - (window.milliseconds - 1) // self.spec.prometheus.step.milliseconds
 
 
 def remaining_seconds(timezone: str, period: Period, now_seconds: int) -> int:

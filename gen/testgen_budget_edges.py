@@ -59,7 +59,7 @@ def _burns(spec: Spec, budget: Budget, row: BurnRow, cell: Cell, end: Duration) 
             ({names.BUDGET: other.name, names.BURN: watched.speed.value}, 1)
             for other in spec.budgets
             for watched in burn_rows(other)
-            if spending.of_budget(other).burns(other, watched, now)
+            if spending.burns(other, watched, now)
         ]
         series_in = tuple(_ledger(spec, cell, spending.spent))
         pending = _pending(names.ALERT_BUDGET_BURN, (names.BUDGET, names.BURN), end, due)

@@ -253,13 +253,12 @@ def _over_each_share(spec: Spec, budget: Budget, request: Request, nudge: int, d
 def _burning(spec: Spec, alerts: Sequence[Alert], spending: Spending, now: int) -> list[Firing] | None:
     firing: list[Firing] = []
     for budget in spec.budgets:
-        own = spending.of_budget(budget)
         for row in burn_rows(budget):
             steps = range(now - traffic.steps_in(spec, row.hold), now + 1)
-            spent, rows = own.within(budget, row.long, now), own.spenders(budget, now, row.long)
-            if _is_unclear(spent, rows) or any(_is_near_share(own, budget, row, step) for step in steps):
+            spent, rows = spending.within(budget, row.long, now), spending.spenders(budget, now, row.long)
+            if _is_unclear(spent, rows) or any(_is_near_share(spending, budget, row, step) for step in steps):
                 return None
-            if all(own.burns(budget, row, step) for step in steps):
+            if all(spending.burns(budget, row, step) for step in steps):
                 rule = budget_rule(alerts, names.ALERT_BUDGET_BURN, budget, {names.BURN: row.speed.value})
                 firing.append((rule, {names.BUDGET: budget.name}, spent, rows))
     return firing

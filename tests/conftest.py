@@ -84,11 +84,11 @@ def pytest_report_header() -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that asks for one of these programs runs once with every version."""
-    for name, fixture in {**dict(zip(HOMES, HOMES, strict=True)), "prometheus": "prometheus_server"}.items():
-        if fixture in metafunc.fixturenames:
+    for name in HOMES:
+        if name in metafunc.fixturenames:
             found = programs(name) or (None,)
             ids = [f"{name}-{program.version}" if program else f"no-{name}" for program in found]
-            metafunc.parametrize(fixture, found, ids=ids, indirect=True)
+            metafunc.parametrize(name, found, ids=ids, indirect=True)
 
 
 def required(program: Program | None, name: str) -> Program:
@@ -125,16 +125,22 @@ def alertmanager(request: pytest.FixtureRequest) -> Path:
 
 
 @dataclass(frozen=True)
-class Server:
-    """A Prometheus on a loopback port, ready to answer."""
+class Api:
+    """Of a Prometheus."""
 
     url: str
-    process: subprocess.Popen[bytes]
 
     def get(self, path: str, **parameters: str) -> Any:
         """The `data` of an API answer: `get("/api/v1/query", query="up", time="60")`."""
         with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=60) as answer:
             return json.load(answer)["data"]
+
+
+@dataclass(frozen=True)
+class Server(Api):
+    """A Prometheus on a loopback port, ready to answer."""
+
+    process: subprocess.Popen[bytes]
 
     def is_ready(self) -> bool:
         try:
@@ -150,12 +156,17 @@ class Server:
 
 
 @pytest.fixture
-def prometheus_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def prometheus(request: pytest.FixtureRequest) -> Path:
+    """Each Prometheus in turn."""
+    return required(request.param, "prometheus").path
+
+
+@pytest.fixture
+def prometheus_server(prometheus: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Each Prometheus in turn, as a function `start(config_text, *flags, storage=folder)` that returns a Server.
 
     The config may name files beside it: it is written to the test's tmp_path. Servers end with the test.
     """
-    binary = required(request.param, "prometheus").path
     with ExitStack() as running:
 
         def start(config_text: str, *flags: str, storage: Path = tmp_path / "data") -> Server:
@@ -164,7 +175,7 @@ def prometheus_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterato
             address = f"127.0.0.1:{free_port()}"
             places = [f"--config.file={config}", f"--storage.tsdb.path={storage}", f"--web.listen-address={address}"]
             log = running.enter_context((tmp_path / "prometheus.log").open("w+"))
-            process = running.enter_context(subprocess.Popen([binary, *places, *flags], stdout=log, stderr=log))
+            process = running.enter_context(subprocess.Popen([prometheus, *places, *flags], stdout=log, stderr=log))
             running.callback(process.terminate)
             server = Server(f"http://{address}", process)
             deadline = time.monotonic() + READY_WITHIN_SECONDS

@@ -275,6 +275,13 @@ def test_exceptions_are_still_needed() -> None:
     assert [module for module, allowed in LONGER_FILES.items() if lengths[module] < allowed] == []
 
 
+def test_the_demo_starts_programs_in_two_places() -> None:
+    """promtool, which reads the history, and those that are to run."""
+    trees = {path.stem: ast.parse(path.read_text("utf-8")) for path in (ROOT / "demo").glob("*.py")}
+    homes = {name for name, tree in trees.items() for node in ast.walk(tree) if "import subprocess" in said(node)}
+    assert homes == {"blocks", "processes"}
+
+
 def test_nothing_is_imported_twice_under_two_names() -> None:
     assert set(PACKAGES) & set(sys.modules) == set()
 
