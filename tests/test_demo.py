@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -304,13 +305,13 @@ def test_make_demo_runs_until_it_is_interrupted(prepared: Path, prometheus: Path
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
         try:
             assert demo.stdout
-            told = list(iter(demo.stdout.readline, "Ctrl-C ends it\n"))
+            told = list(takewhile(lambda line: line != "Ctrl-C ends it\n", demo.stdout))
             assert told[:2] == [f"{folder}: prepared before\n", f"Prometheus: http://{address}\n"]
             assert told[2] == (f"Alertmanager: http://{alertmanager.address}\n" if alertmanager else told[2])
             assert told[-1] == f"dashboard to import into a Grafana of yours: {folder / names.DASHBOARD_FILE}\n"
             until("every target is up", lambda: health_of_targets(Api(f"http://{address}")) == ["up"] * 5)
             demo.send_signal(signal.SIGINT)
-            assert (demo.stdout.read(), demo.wait(60)) == ("\nended\n", 0)
+            assert (demo.stdout.read(), demo.wait(120)) == ("\nended\n", 0)
             for gone in (address, *([alertmanager.address] if alertmanager else [])):
                 processes.refuse_taken(gone)
         finally:
@@ -367,6 +368,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(promtools: list[tuple[str, Path]], tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """One for all versions. No pod is rolled out while it goes on: what one uses after its last scrape nobody sees."""
     folder, now = tmp_path_factory.mktemp("story"), history.settled_now()
     fleet = Fleet(undisturbed(fleet_of(now).spec, now), now, rollout=(now + WEEK // 2) % WEEK)
     bills = prepare.prepare(fleet, folder, folder / processes.DATA_FOLDER, history.DAYS, promtools[-1][1], raw=RAW)
