@@ -58,7 +58,9 @@ def label_text(labels: Mapping[str, str]) -> str:
 
 
 def absent(steps: int) -> str:
-    """No sample for this many steps."""
+    """No sample for this many steps. Raises ValueError where that is less than none."""
+    if steps < 0:
+        raise ValueError(f"{steps} steps")
     return f"_x{steps}" if steps else ""
 
 

@@ -14,8 +14,10 @@ from tollbook.gen import (
     testgen_counting,
     testgen_dates,
     testgen_dollars,
+    testgen_histories,
     testgen_horizon,
     testgen_pace,
+    testgen_places,
     testgen_prices,
     testgen_rises,
     testgen_semantics,
@@ -54,6 +56,8 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
         *testgen_shares.cases(spec),
         *testgen_targets.cases(spec, alerts),
         *testgen_semantics.pasts(spec),
+        *testgen_histories.edges(spec, PERIOD),
+        *testgen_places.cases(spec, PERIOD),
     )
     yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
     yield testgen_targets.versions(spec, alerts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
@@ -56,13 +56,12 @@ def _burns(spec: Spec, budget: Budget, row: BurnRow, cell: Cell, end: Duration) 
         short = _plain(share / row.shorts_in_long * lately)
         spending = Spending(spec, ((before, cell, _plain(share * _JUST_OVER) - short), (now, cell, short)))
         due = [
-            ({names.BUDGET: other.name, names.BURN: watched.speed.value}, 1)
-            for other in spec.budgets
-            for watched in burn_rows(other)
-            if spending.burns(other, watched, now)
+            ({names.BURN: watched.speed.value}, 1)
+            for watched in burn_rows(budget)
+            if spending.burns(budget, watched, now)
         ]
         series_in = tuple(_ledger(spec, cell, spending.spent))
-        pending = _pending(names.ALERT_BUDGET_BURN, (names.BUDGET, names.BURN), end, due)
+        pending = _pending(names.ALERT_BUDGET_BURN, names.BURN, budget, end, due)
         yield Case(f"budget {budget.name}: {words} to burn ({row.speed})", spec.prometheus.step, series_in, (pending,))
 
 
@@ -111,7 +110,7 @@ def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Dura
     """The forecast is over the limit, and what is spent is not; of other budgets that count it nothing is asked."""
     step, window = spec.prometheus.step, LOOK_BACK[period]
     remaining = remaining_seconds(spec.prometheus.timezone, period, end.seconds)
-    if not remaining or window < KNOWN_AT_LEAST or KNOWN_AT_LEAST.milliseconds % step.milliseconds:
+    if not remaining:
         return
     now = end.milliseconds // step.milliseconds
     for trial in _trials(spec):
@@ -127,20 +126,16 @@ def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Dura
             input_series(names.CALENDAR, {names.GATEWAY: cell.gateway, names.DAY: "1"}, known),
         )
         due = [({names.BUDGET: budget.name}, 1)] if trial.is_pending else []
-        pending = _pending(names.ALERT_BUDGET_FORECAST, (names.BUDGET,), end, due, budget)
+        pending = _pending(names.ALERT_BUDGET_FORECAST, names.BUDGET, budget, end, due)
         yield Case(f"budget {budget.name}: a forecast {trial.words}", step, series_in, (pending,))
 
 
 def _pending(
-    alertname: str,
-    by: tuple[str, ...],
-    at: Duration,
-    due: Sequence[tuple[dict[str, str], int]],
-    of: Budget | None = None,
+    alertname: str, by: str, budget: Budget, at: Duration, due: Sequence[tuple[dict[str, str], int]]
 ) -> dict[str, object]:
-    own = [eq(names.BUDGET, of.name)] if of else []
-    alerts = series("ALERTS", eq("alertname", alertname), eq("alertstate", "pending"), *own)
-    return expect(sum_by(by, alerts.now()), at, due)
+    """Of this budget's alerts: where another one's boundaries lie is nobody's choice."""
+    own = eq("alertname", alertname), eq("alertstate", "pending"), eq(names.BUDGET, budget.name)
+    return expect(sum_by([by], series("ALERTS", *own).now()), at, due)
 
 
 def _at(step: int, usd: Decimal) -> str:
@@ -149,4 +144,4 @@ def _at(step: int, usd: Decimal) -> str:
 
 def _plain(usd: Decimal) -> Decimal:
     """As many digits as floats tell apart."""
-    return usd.quantize(Decimal("1e-9")).normalize() + 0
+    return Context(prec=12).create_decimal(usd)

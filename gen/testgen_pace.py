@@ -23,6 +23,10 @@ from tollbook.gen.spending import FLOAT_NOISE, Spending, ends_in_half_a_cent, re
 from tollbook.gen.testgen_budgets import around, budget_rule, model_for, request_for, stride, usd_per_token
 from tollbook.gen.traffic import BORN, is_counted
 
+#: An old calendar's entries lie between the first two steps, so many samples of each of its days. All series of a test
+#: have samples as often, and promtool reads at most 10,000 of one window.
+_PARTS = 10
+
 #: How often amounts are moved until floats and decimals tell the same of all that is shown.
 _NUDGES = range(8)
 
@@ -143,9 +147,7 @@ def _in_an_old_ledger(
 ) -> Case:
     """The calendar of an hour is put in between the first two steps, where no rule meets it: promtool evaluates all
     rules at every step, and an hour of steps takes it seconds."""
-    step = spec.prometheus.step.milliseconds
-    # More samples of the other series would be more than promtool reads at once.
-    parts = next(parts for parts in range(10, step + 1) if not step % parts)
+    parts = _PARTS
     gateways = {climb.request.gateway.id: climb.request.gateway for climb in climbs}.values()
     series_in = [traffic.up(spec, gateway, scraped=constant(1, end * parts)) for gateway in gateways]
     for climb in climbs:
@@ -156,7 +158,8 @@ def _in_an_old_ledger(
         entries = min(parts - 1, _known_before(spec) - day)
         labels = {names.GATEWAY: gateway.id, names.DAY: f"{-1 - day}"}
         series_in.append(input_series(names.CALENDAR, labels, values(absent(1), constant(1, entries))))
-    return Case(title, Duration(step // parts), tuple(series_in), alerts=tuple(alerts))
+    every = Duration(spec.prometheus.step.milliseconds // parts)
+    return Case(title, every, tuple(series_in), alerts=tuple(alerts))
 
 
 def _forecast_steps(spec: Spec) -> tuple[int, int]:

@@ -49,13 +49,13 @@ class _Place:
 
 
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
-    for entry in spec.attribution:
+    for entry in spec.attribution if traffic.is_fine_enough(spec) else ():
         if entry.limit <= MOST_VALUES:
             yield _case(spec, entry, end)
 
 
 def _case(spec: Spec, entry: Attribution, end: Duration) -> Case:
-    every, step = Duration(spec.prometheus.settle.milliseconds // 3), spec.prometheus.step
+    every, step = traffic.within_settling(spec), spec.prometheus.step
     places = list(_places(spec, entry))
     series_in = [line for place in places for line in _series(spec, entry, place, end)]
     samples = [_metered(spec, entry, names.metered_tokens(step), places, end)]
@@ -99,7 +99,7 @@ def _sure_of_a_place(count: int, cluster: int) -> Iterator[_Spender]:
 
 def _series(spec: Spec, entry: Attribution, place: _Place, end: Duration) -> Iterator[dict[str, str]]:
     """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
-    every = spec.prometheus.settle.milliseconds // 3
+    every = traffic.within_settling(spec).milliseconds
     last, in_step = (end - spec.prometheus.settle).milliseconds // every, spec.prometheus.step.milliseconds // every
     target = {**traffic.target(place.gateway, "pod"), **place.kept}
     yield input_series(names.UP, target, values(absent(last - 2 * in_step), constant(1, 2 * in_step + 1)))

@@ -117,9 +117,7 @@ def _which_are_told(spec: Spec, reporting: Sequence[Gateway], end: Duration) -> 
     series_in, pending = [], []
     for told in _TOLD:
         own = {**_cell(reporting[0], told.model), **kept}
-        much = [
-            ({**_cell(gateway, told.model), **labels}, (Decimal(1_000_000), Decimal())) for gateway, labels in elsewhere
-        ]
+        much = [({**_cell(gateway, told.model), **labels}, _MUCH) for gateway, labels in elsewhere]
         for labels, reported in ((own, told.reported), *much):
             series_in.append(input_series(names.RECONCILIATION, labels, _at(end, step, told.difference)))
             spenders = _spenders(spec)

@@ -71,9 +71,6 @@ def _request(spec: Spec, gateway: Gateway, model: Model, numbers: Iterator[int])
 # ---- What a pod was --------------------------------------------------------------------------------------------------
 
 
-#: Where settling is shorter than this, there are more instants in the test than promtool should read.
-_SHORTEST_SETTLE = Duration.parse("1s")
-
 #: Tags that mean the same whatever a gateway is told, the newest first, and the names of their meanings.
 _NEWEST, _MIDDLE, _OLDEST = "v1.6.0", "v1.1.0", "v0.11.2"
 _MEANINGS = {_NEWEST: "1.5", _MIDDLE: "1.0", _OLDEST: "0.0"}
@@ -120,7 +117,7 @@ def _pods() -> Iterator[_Pod]:
 
 def pasts(spec: Spec) -> Iterator[Case]:
     """What the pods of a gateway showed around one step, and so count as in it."""
-    if spec.prometheus.settle >= _SHORTEST_SETTLE:
+    if traffic.is_fine_enough(spec):
         for gateway in traffic.one_of_each_version(spec):
             yield _meanings(spec, gateway)
 

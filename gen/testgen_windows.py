@@ -16,7 +16,6 @@ from tollbook.gen import (
     testgen_budget_edges,
     testgen_budget_windows,
     testgen_histories,
-    testgen_places,
     testgen_reconciliation,
     testgen_records,
     testgen_tiers,
@@ -37,9 +36,6 @@ _PAST = Duration.parse("2d")
 
 #: promtool reads at most 10,000 samples of one window.
 _EVERY = Duration.parse("20m")
-
-#: At shorter steps the day in which a pod is remembered holds more samples of a few pods than promtool reads.
-_SHORTEST_TRIED = Duration.parse("30s")
 
 _HOUR = Duration.parse("1h")
 _RECENT = Duration.parse("5m")
@@ -65,8 +61,7 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
     end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)
     pasts = (
-        *(testgen_histories.cases(spec, end) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
-        *testgen_places.cases(spec, end),
+        *testgen_histories.cases(spec, end),
         *testgen_budget_edges.cases(spec, end),
     )
     if pasts:

@@ -34,6 +34,19 @@ def counted(spec: Spec, born: int = BORN) -> int:
     return born + steps_in(spec, spec.prometheus.settle)
 
 
+#: Where settling is shorter than this, there are more instants in a test than promtool should read.
+_SHORTEST_SETTLE = Duration.parse("1s")
+
+
+def within_settling(spec: Spec) -> Duration:
+    """So far apart that two samples lie between the end of a step and its evaluation, and three in a step."""
+    return Duration(min(spec.prometheus.settle, spec.prometheus.step).milliseconds // 3)
+
+
+def is_fine_enough(spec: Spec) -> bool:
+    return spec.prometheus.settle >= _SHORTEST_SETTLE
+
+
 def spend_labels(spec: Spec) -> dict[str, str]:
     """A value for every label that the ledger keeps besides the gateway's own."""
     return {label: f"test-{label}" for label in spec.spend_labels}
