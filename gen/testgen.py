@@ -49,8 +49,6 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     yield CaseFile(names.RULES_TEST_FILE, "What the rules must answer", spec.prometheus.step, cases)
     yield from testgen_calendar.files(spec)
     yield from testgen_windows.files(spec, alerts)
-    yield from testgen_dates.files(spec)
-    yield from testgen_horizon.files(spec, alerts)
     lately = (
         *testgen_rises.cases(spec, alerts),
         *testgen_shares.cases(spec),
@@ -61,6 +59,8 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     )
     yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
     yield testgen_targets.versions(spec, alerts)
+    yield from testgen_horizon.files(spec, alerts)
+    yield from testgen_dates.files(spec)
 
 
 def content(cases: CaseFile, groups: Sequence[RuleGroup]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
         + "out/rules.yaml: changed\n"
         "out/inhibit-rules.yaml: changed\n"
         + "".join(f"out/{name}: changed\n" for name in TESTS)
-        + "13 files, 13 changed\n",
+        + "16 files, 16 changed\n",
         "",
     )
     assert sorted(contents(folder / "out")) == FILES
@@ -64,8 +64,8 @@ def test_generate_proves_and_writes_every_file(folder: Path, promtools: list[tup
 
 def test_generate_changes_only_what_differs(folder: Path, generated: dict[str, bytes], content: str) -> None:
     (folder / "out" / "rules.yaml").write_text("edited by hand\n")
-    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n13 files, 1 changed\n"
-    assert tollbook("generate", "--promtool", content).stdout == "13 files, 0 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "out/rules.yaml: changed\n16 files, 1 changed\n"
+    assert tollbook("generate", "--promtool", content).stdout == "16 files, 0 changed\n"
     assert contents(folder / "out") == generated
 
 
@@ -98,7 +98,7 @@ def test_without_promtool_files_are_written_only_on_request_and_with_a_warning(f
 def test_what_the_spec_warns_of_is_said_and_does_not_stop(folder: Path, content: str) -> None:
     (folder / "tollbook.yaml").write_text(TIERED)
     ended = tollbook("generate", "--promtool", content)
-    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "13 files, 13 changed")
+    assert (ended.exit_code, ended.stdout.splitlines()[-1]) == (0, "16 files, 16 changed")
     warning, count = ended.stderr.splitlines()
     assert warning.startswith("tollbook.yaml:3:")
     assert ": warning: " in warning
@@ -207,9 +207,9 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-before.yaml: changed\n"
         "out/rules-test-2026-07-30-after.yaml: changed\n"
-        "15 files, 15 changed\n"
+        "18 files, 18 changed\n"
     )
-    assert tollbook("check").stdout == "out: up to date (15 files)\n"
+    assert tollbook("check").stdout == "out: up to date (18 files)\n"
     (folder / "tollbook.yaml").write_text(SPEC)
     ended = tollbook("check")
     assert ended.exit_code == 1
@@ -220,7 +220,7 @@ def test_tests_of_a_price_that_no_longer_changes_are_removed(folder: Path, conte
     assert tollbook("generate", "--promtool", content).stdout.endswith(
         "out/rules-test-2026-07-30-after.yaml: removed\n"
         "out/rules-test-2026-07-30-before.yaml: removed\n"
-        "13 files, 2 changed, 2 removed\n"
+        "16 files, 2 changed, 2 removed\n"
     )
     assert sorted(contents(folder / "out")) == FILES
 
@@ -238,7 +238,7 @@ def test_a_failing_generate_removes_nothing(folder: Path, content: str, fake: Ca
 
 
 def test_check_is_content_with_what_generate_wrote(generated: dict[str, bytes]) -> None:
-    assert tollbook("check") == Ended(0, "out: up to date (13 files)\n", "")
+    assert tollbook("check") == Ended(0, "out: up to date (16 files)\n", "")
 
 
 def test_check_shows_the_difference_and_writes_nothing(folder: Path, generated: dict[str, bytes]) -> None:
@@ -287,7 +287,7 @@ def test_validate_reports_every_problem_in_order_and_counts_them(folder: Path) -
 def test_test_tells_what_was_proven_and_by_which_promtool(generated: dict[str, bytes], promtool: Path) -> None:
     ended = tollbook("test", "--promtool", promtool)
     assert (ended.exit_code, ended.stderr) == (0, "")
-    assert re.fullmatch(r"out: ok \(6 test files, \d{2,} expectations, promtool \d\.\d+\.\d\S*\)\n", ended.stdout)
+    assert re.fullmatch(r"out: ok \(9 test files, \d{2,} expectations, promtool \d\.\d+\.\d\S*\)\n", ended.stdout)
 
 
 def test_test_names_the_files_it_was_given(
@@ -312,7 +312,7 @@ def test_test_is_not_content_with_tests_that_expect_nothing(
 
 def test_test_runs_every_test_file_beside_the_rules(folder: Path, generated: dict[str, bytes], promtool: Path) -> None:
     late = (folder / "out" / "rules-test-windows.yaml").read_text()
-    (folder / "out" / "rules-test-mine.yaml").write_text(late.replace("value: 2160\n", "value: 2161\n"))
+    (folder / "out" / "rules-test-mine.yaml").write_text(late.replace("value: 6480\n", "value: 6481\n"))
     ended = tollbook("test", "--promtool", promtool)
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr.startswith(
