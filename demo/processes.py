@@ -121,7 +121,7 @@ def _alertmanager(program: Program, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _started(program: Program, arguments: Sequence[str], folder: Path) -> Iterator[None]:
-    """In a session of its own: Ctrl-C is for us, who end one program after the other. Started in the program's own
+    """Apart from our terminal: Ctrl-C is for us, who end one program after the other. Started in the program's own
     folder, because Debian's Alertmanager, where it is unpacked and not installed, looks for its templates there."""
     refuse_taken(program.address)
     log = folder / f"{program.name}.log"
@@ -137,14 +137,17 @@ def _started(program: Program, arguments: Sequence[str], folder: Path) -> Iterat
         yield
     finally:
         process.terminate()
-        process.wait(ENDED_WITHIN_SECONDS)
+        try:
+            process.wait(ENDED_WITHIN_SECONDS)
+        finally:
+            process.kill()
 
 
 def _is_ready(address: str) -> bool:
     try:
         with urllib.request.urlopen(f"http://{address}/-/ready", timeout=10) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError):
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
 
 
@@ -186,7 +189,9 @@ def main() -> None:
 
 def _run(options: argparse.Namespace) -> None:
     if not options.prometheus:
-        raise NotStartedError("there is no prometheus on PATH: name one with --prometheus, or run 'make demo'")
+        raise NotStartedError(
+            "there is no prometheus on PATH: name one with --prometheus ('make demo' fetches Debian's where it can)"
+        )
     folder = options.folder.resolve()
     prepare_once(folder, folder / DATA_FOLDER, history.settled_now(), options.days, options.promtool)
     fleet = fleet_of(history.moment((folder / NOW_FILE).read_text(encoding="utf-8")))

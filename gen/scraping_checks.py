@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # An instant selector looks back five minutes; one step, its settling and a late evaluation must fit.
 _LONGEST_STEP_AND_SETTLE = Duration.parse("4m")
 _SHORTEST_GAP = Duration.parse("10m")
+#: A target is remembered for a day: with a longer gap, one that returns would be both known and newly seen.
+_LONGEST_GAP = Duration.parse("1d")
 # A calendar month is up to 31 days, and an hour more where clocks are set back in it.
 _SHORTEST_RETENTION = Duration.parse("32d")
 _HOUR = Duration.parse("1h")
@@ -67,6 +69,13 @@ def _scrapes(section: Section, prometheus: Prometheus) -> Iterator[Problem]:
             "after a brief scrape outage, what was used meanwhile would be lost",
             section.place("gap"),
             f"raise gap to at least {_SHORTEST_GAP}",
+        )
+    if prometheus.gap > _LONGEST_GAP:
+        yield section.error(
+            f"gap {prometheus.gap} is longer than {_LONGEST_GAP}: "
+            "a target that returns after more than a day would be billed for what it counted before",
+            section.place("gap"),
+            f"lower gap to at most {_LONGEST_GAP}",
         )
 
 

@@ -124,11 +124,11 @@ _LATER, _COMMIT = "v99.0.0", "3f2c9ab"
 
 
 def versions(spec: Spec, alerts: Sequence[Alert]) -> CaseFile:
-    """The alert waits so long that its minutes are too many: so all rules are evaluated as the pods are first seen, a
-    step before it has waited, and then."""
+    """The alert waits so long that its minutes are too many: so all rules are evaluated as the pods are first seen,
+    when it has waited for half its time, and when it has waited for all of it."""
     rules = [rule for rule in alerts if rule.alert == names.ALERT_VERSION]
-    every = rules[0].hold - spec.prometheus.step
-    silent, told = every, Duration(2 * every.milliseconds)
+    told = rules[0].hold
+    every = silent = Duration(told.milliseconds // 2)
     series_in, firing = [], []
     for gateway, rule in zip(spec.gateways, rules, strict=True):
         own = ".".join(map(str, gateway.version))

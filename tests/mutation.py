@@ -171,7 +171,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:cost_usd:minus_reported",
-        r"or 0 \* (\[\[sum -> max|sum by \([^)]*\) \(\[\[last_over_time)",
+        r"or \(0 \* (\[\[sum -> max|sum by \([^)]*\) \(\[\[last_over_time)",
         "zero times anything is zero",
     ),
     (

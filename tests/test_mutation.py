@@ -85,7 +85,7 @@ def test_the_generated_tests_catch_a_sample_of_all_damages(promtools: list[tuple
 
 
 def test_every_reason_fits_a_damage() -> None:
-    """That the tests do not notice it is what `make mutation` shows: it names what is excused and noticed all the same."""
+    """Whether the tests do not notice it `make mutation` shows: it names what is excused and noticed all the same."""
     plan = mutation.plan_of(load(mutation.REFERENCE, "spec.yaml").spec)
     fitting = {mutation.entry_for(damage.mutant) for damage in plan.damages}
     assert [entry for entry in mutation.ACCEPTED if entry not in fitting] == []

@@ -54,6 +54,14 @@ SPECS = {
         prometheus: {scrape_interval: 15s, scrape_timeout: 5s, settle: 5s, step: 15s, gap: 10m}
         budgets: [{name: all, usd: 50, period: day}]
     """,
+    "scrapes every 15 s that settle for two steps": """
+        prometheus: {scrape_interval: 15s, step: 15s}
+        attribution: [{label: team, expression: apiKey.team, limit: 2}]
+    """,
+    "a minute's step that settles for three": """
+        prometheus: {step: 1m, settle: 3m, keep_labels: [cluster]}
+        attribution: [{label: team, expression: apiKey.team, limit: 1}, {label: user, expression: jwt.sub}]
+    """,
     "a ServiceMonitor": """
         gateways: [{name: gw, namespace: ai, monitor: ServiceMonitor}, {name: other, namespace: ai}]
         budgets: [{name: all, usd: 50, period: week}]
