@@ -86,10 +86,8 @@ def top_spenders(spec: Spec) -> Any:
     step = spec.prometheus.step
     about = About(
         "Who spent most within the time range, split as *Group by* at the top says, what they got for it, how much of "
-        "their input came from a cache, and what that saved. Requests are those of models with a price, by the "
-        "gateways' own counters, of which each pod's first request of a model is missing: dollars per request are a "
-        "little high, most where requests are rare.",
-        [names.cost(step), names.tokens(step), names.PRICE, names.LLM_REQUESTS, names.MODEL_NAMES],
+        "their input came from a cache, and what that saved. Requests are those that a provider answered, well or not.",
+        [names.cost(step), names.tokens(step), names.PRICE, names.requests(step)],
         f"{CHECK_SPLIT} To see whose spend is nobody's, group by the label and look for `{WITHOUT}` and `unknown`.",
         [runbook(spec, "attribution")],
     )

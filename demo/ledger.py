@@ -64,6 +64,7 @@ class Ledger:
         yield from _samples(names.cost(step), self._also_idle("usd", bill.usd))
         yield from _samples(names.cost_of_day(step), {_with(labels, dated): usd for labels, usd in sold.items()})
         yield from _samples(names.reported_usd(step), self._also_idle("reported", bill.reported))
+        yield from _samples(names.requests(step), self._also_idle("requests", bill.requests))
         yield from _samples(names.cost_low(step), bill.low)
         yield from _samples(names.cost_high(step), bill.high)
         yield from _samples(names.unpriced_tokens(step), bill.unpriced)

@@ -140,6 +140,15 @@ def reported_usd(step: Duration) -> str:
     return f"agentgateway:reported_usd:increase{step}"
 
 
+def metered_requests(step: Duration) -> str:
+    """What the gateway's own counters of LLM requests rose by in one step, under the models' names in the metrics."""
+    return f"agentgateway:metered_requests:increase{step}"
+
+
+def requests(step: Duration) -> str:
+    return f"agentgateway:requests:increase{step}"
+
+
 def cost_low(step: Duration) -> str:
     """Of models with long-context prices: the least that the tokens of one step can have cost."""
     return f"agentgateway:cost_usd_low:increase{step}"

@@ -4,6 +4,7 @@ figures that the article's commands ask for."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,10 @@ from tollbook.gen.traffic import TOKENS
 
 #: A fleet must have been watched for fifteen minutes, a step and the settling before a new pod is billed from zero.
 WATCHED = Duration.parse("20m")
+
+
+#: Who asked, was answered, and used no token.
+_FAILING, _FAILED = "tollbook-test-failing", 40
 
 
 def cases(spec: Spec) -> Iterator[Case]:
@@ -43,13 +48,44 @@ def _counting(spec: Spec, model: Model) -> Case:
         request = traffic.request_of(spec, gateway, model, model.name)
         series_in += [traffic.up(spec, gateway, pod, scraped) for pod, scraped, _, _ in lives]
         series_in += [traffic.counter(spec, request, names.OUTPUT, seen, pod) for pod, _, seen, _ in lives]
+        # As if each token had been a request.
+        series_in += [traffic.request_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
+        series_in += _requests_that_failed(spec, request, end)
     at = traffic.instant(spec, end)
-    tokens = series(names.tokens(spec.prometheus.step))
-    counted = sum_by((names.GATEWAY, names.MODEL, names.TOKEN_TYPE), sum_of_steps(tokens, at))
-    labels = {names.MODEL: model.name, names.TOKEN_TYPE: names.OUTPUT}
     billed = sum(tokens_billed for _, _, _, tokens_billed in lives)
-    expected = expect(counted, at, [({names.GATEWAY: gateway.id, **labels}, billed) for gateway in spec.gateways])
-    return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), (expected,))
+    output = {names.MODEL: model.name, names.TOKEN_TYPE: names.OUTPUT}
+    expected = [_counted_as(spec, names.tokens(spec.prometheus.step), at, {billed: output})]
+    expected += [
+        _counted_as(spec, names.requests(spec.prometheus.step), at, figures)
+        for figures in ({billed + _FAILED: {names.MODEL: model.name}}, *_by_spender(spec, billed))
+    ]
+    return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), tuple(expected))
+
+
+def _requests_that_failed(spec: Spec, request: Request, end: int) -> Iterator[dict[str, str]]:
+    labels = {entry.label: _FAILING for entry in spec.attribution[:1]}
+    failed = replace(request, response_model=names.UNKNOWN, labels={**request.labels, **labels})
+    yield traffic.request_counter(spec, failed, values(absent(2), constant(_FAILED, end)), "old")
+
+
+def _by_spender(spec: Spec, billed: int) -> Iterator[dict[int, dict[str, str]]]:
+    """Who used no tokens is known by name while there is a place left."""
+    for entry in spec.attribution[:1]:
+        spender = traffic.spend_labels(spec)[entry.label]
+        failing = _FAILING if entry.limit > 1 else names.OTHER
+        yield {billed: {entry.label: spender}, _FAILED: {entry.label: failing}}
+
+
+def _counted_as(spec: Spec, record: str, at: Duration, figures: dict[int, dict[str, str]]) -> dict[str, Any]:
+    """On every gateway, these sums under these labels."""
+    by = dict.fromkeys(label for labels in figures.values() for label in labels)
+    counted = sum_by((names.GATEWAY, *by), sum_of_steps(series(record), at))
+    samples = [
+        ({names.GATEWAY: gateway.id, **labels}, figure)
+        for gateway in spec.gateways
+        for figure, labels in figures.items()
+    ]
+    return expect(counted, at, samples)
 
 
 def _totals(spec: Spec, model: Model) -> Case:

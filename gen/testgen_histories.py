@@ -84,7 +84,8 @@ def case(spec: Spec, end: Duration) -> Case:
         for one in (*_targets(spec, gateway, history), *_counters(spec, gateway, history))
     ]
     tokens = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.OUTPUT)).now()
-    expected = [_expected(tokens, end, spec.gateways, histories)]
+    requests = series(names.metered_requests(spec.prometheus.step)).now()
+    expected = [_expected(record, end, spec.gateways, histories) for record in (tokens, requests)]
     reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
     if reporting:
         expected.append(_expected(series(names.metered_usd(spec.prometheus.step)).now(), end, reporting, histories))
@@ -201,7 +202,7 @@ def _targets(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[s
 
 
 def _counters(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[str, str]]:
-    """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
+    """Of tokens, of requests, and where the gateway counts them of dollars, as if each token were one of them."""
     for life in history.counter:
         labels = {
             **_target(gateway, history, life),
@@ -213,6 +214,7 @@ def _counters(spec: Spec, gateway: Gateway, history: _History) -> Iterator[dict[
             **life.labels,
         }
         yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, life.seen)
+        yield input_series(names.LLM_REQUESTS, labels, life.seen)
         if gateway.version >= REPORTS_USD_SINCE:
             yield input_series(names.REPORTED_USD, labels, life.seen)
 

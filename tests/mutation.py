@@ -73,22 +73,22 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "an entry that begins early changes nothing: the one before goes first",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
+        "^agentgateway:metered_(tokens|usd|requests)",
         r"\[\[\[1m -> 2m\]\]\] offset 30s\) - ",
         "a series that ended a step before has risen by nothing since",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
+        "^agentgateway:metered_(tokens|usd|requests)",
         r"\[1m\] offset \[\[30s -> 15s\]\]\) unless last_over_time\(up",
         "no test has a scrape between the end of a step and its evaluation",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
+        "^agentgateway:metered_(tokens|usd|requests)",
         r"offset \[\[1m30s -> (3m|45s)\]\] == 1\)\)\), 0\)\)",
         "a restarted series that is not carried over is born: all of it counts alike",
     ),
     (
-        "^agentgateway:metered_(tokens|usd)",
+        "^agentgateway:metered_(tokens|usd|requests)",
         r"\{job(\[\[= -> !=\]\].*?|=\[\[.*?\]\])\}\[1h\] offset",
         "a series that is carried over has risen or was reset, which go first: whether it was born does not matter",
     ),
@@ -113,7 +113,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "one label that no series has is as good as another",
     ),
     (
-        "^agentgateway:(tokens|reported_usd)",
+        "^agentgateway:(tokens|reported_usd|requests)",
         r"\[\[\* -> /\]\] on",
         "tokens are multiplied by one here, which only lends them the model's name",
     ),
@@ -123,7 +123,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "two models have one name only while rules of two specs overlap (tests/test_tokens.py)",
     ),
     (
-        "^agentgateway:(tokens|reported_usd)",
+        "^agentgateway:(tokens|reported_usd|requests)",
         r'response_model="unknown"\}\[1ms\]\) unless (?:(?!gen_ai_request_model).)*\[\[',
         "no price bears the name 'unknown', so that nothing is found by such a response",
     ),
@@ -198,7 +198,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "every name has a price of each type, and which one is read does not matter to its name",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens|reported_usd)",
+        "^agentgateway:(tokens|unpriced_tokens|reported_usd|requests)",
         r"agentgateway:model:names\{[^}]*\}\[\[\[1ms -> 5m\]\]\]",
         "names recorded before a restart are those recorded after it, unless it brings another spec",
     ),

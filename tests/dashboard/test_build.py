@@ -206,8 +206,11 @@ def test_only_the_job_that_is_counted_is_read(full: Json, minimal: Json) -> None
 
 
 def traffic(dashboard: Json) -> list[Json]:
+    """The panels of raw series: all of the row but the first, which reads the ledger."""
     titles = list(panels(dashboard))
-    return [panels(dashboard)[title] for title in titles[titles.index("Traffic") + 1 : titles.index("Hourly cost") - 1]]
+    first, *raw = titles[titles.index("Traffic") + 1 : titles.index("Hourly cost") - 1]
+    assert first == "LLM requests"
+    return [panels(dashboard)[title] for title in raw]
 
 
 def selectors(expr: str) -> list[str]:

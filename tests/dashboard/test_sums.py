@@ -115,20 +115,12 @@ def cached(step: Duration) -> Iterator[str]:
 
 
 def requested() -> Iterator[str]:
-    """Six requests a minute of a model's dated name, of a job that is counted and of one that is not; and one a minute
-    whose answer did not tell its model."""
-    dated = "claude-3-5-haiku-20241022"
-    name = {names.PROVIDER: "anthropic", names.RESPONSE_MODEL: dated, names.MODEL: "claude-3-5-haiku"}
-    own = {names.GATEWAY: "edge/east", names.PROVIDER: "anthropic", names.REQUEST_MODEL: dated, "cluster": "prod"}
-    own["team"] = "platform"
+    """Six requests a minute of a model with a price, and one of a model without."""
     for minute in MINUTES:
-        at = MIDNIGHT + 60 * minute + PHASE
-        yield f"{names.MODEL_NAMES}{braced({names.GATEWAY: 'edge/east', **name})} 1 {at}"
-        for job in ("monitoring/edge-east", "monitoring/agentgateway-proxy"):
-            answered = own | {names.JOB: job, names.RESPONSE_MODEL: dated}
-            yield f"{names.LLM_REQUESTS}{braced(answered)} {6 * minute} {at}"
-            nameless = own | {names.JOB: job, names.RESPONSE_MODEL: names.UNKNOWN}
-            yield f"{names.LLM_REQUESTS}{braced(nameless)} {minute} {at}"
+        for model, count in (("claude-3-5-haiku", 6), ("new", 1)):
+            own = Entry(MIDNIGHT + 60 * minute + PHASE, "edge/east", model, "", 0)
+            labels = {label: value for label, value in own.labels.items() if value}
+            yield f"{names.requests(Duration.parse('1m'))}{braced(labels)} {count} {own.seconds}"
 
 
 def series_of(line: str) -> str:
@@ -284,12 +276,13 @@ def test_any_label_splits_them_and_what_lacks_it_is_none(ask: Ask, entries: list
 
 
 def test_requests_are_counted_once_and_under_the_names_that_are_billed(ask: Ask, entries: list[Entry]) -> None:
-    """Seven a minute in 1440 minutes; `increase` guesses what was before the first scrape and after the last."""
-    assert ask(TOP, column=REQUESTS, group_by="model") == {"claude-3-5-haiku": pytest.approx(10_080, rel=0.001)}
+    """The day begins at 06:20:30 and the last record is one of 06:19, so it holds 1439 minutes."""
+    assert ask(TOP, column=REQUESTS, group_by="model") == {"claude-3-5-haiku": 6 * 1439, "new": 1439}
+    assert ask(TOP, column=REQUESTS, group_by="team") == {"platform": 7 * 1439}
     assert ask(TOP, column=REQUESTS, group_by="team", model="(experiment)") == {}
     spent = dollars(entries, *DAY, model="claude-3-5-haiku")
     each = ask(TOP, column=USD_A_REQUEST, group_by="model")
-    assert each == {"claude-3-5-haiku": pytest.approx(spent / 10_080, rel=0.001)}
+    assert each == {"claude-3-5-haiku": pytest.approx(spent / (6 * 1439))}
 
 
 def test_caching_saves_the_difference_of_two_prices(ask: Ask) -> None:
