@@ -8,10 +8,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names, oracle, traffic
+from tollbook.gen import names, oracle, testgen_hours, traffic
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import REPORTS_USD_SINCE
 from tollbook.gen.oracle import Request
-from tollbook.gen.promql import Expr, series, sum_by, sum_of_steps
+from tollbook.gen.promql import Expr, binary, either, labelled, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, billionths, constant, expect, in_billionths, values
 from tollbook.gen.spec import Gateway, Model, Spec
 from tollbook.gen.traffic import TOKENS
@@ -51,6 +52,8 @@ def _counting(spec: Spec, model: Model) -> Case:
         # As if each token had been a request.
         series_in += [traffic.request_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
         series_in += _requests_that_failed(spec, request, end)
+        if gateway.version >= REPORTS_USD_SINCE:
+            series_in += [traffic.usd_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
     at = traffic.instant(spec, end)
     billed = sum(tokens_billed for _, _, _, tokens_billed in lives)
     output = {names.MODEL: model.name, names.TOKEN_TYPE: names.OUTPUT}
@@ -59,7 +62,21 @@ def _counting(spec: Spec, model: Model) -> Case:
         _counted_as(spec, names.requests(spec.prometheus.step), at, figures)
         for figures in ({billed + _FAILED: {names.MODEL: model.name}}, *_by_spender(spec, billed))
     ]
+    expected += _by_hours(spec, at)
     return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), tuple(expected))
+
+
+def _by_hours(spec: Spec, at: Duration) -> Iterator[dict[str, Any]]:
+    """What the hours that are over and the one that is not hold besides what the steps hold: nothing."""
+    for ledger, gateways in testgen_hours.ledgers(spec):
+        so_far = labelled(series(names.hour_to_date(ledger)).now(), names.PERIOD, "hour")
+        hours = either(sum_of_steps(series(names.of_hour(ledger)), at), so_far)
+        by_hours, by_steps = (sum_by([names.GATEWAY], part) for part in (hours, sum_of_steps(series(ledger), at)))
+        none = [({names.GATEWAY: gateway.id}, 0) for gateway in gateways]
+        yield expect(billionths(binary(by_hours, "-", by_steps)), at, none)
+    begun = at.seconds // 3600 * 3600
+    begin = [({names.GATEWAY: gateway.id}, begun) for gateway in spec.gateways]
+    yield expect(sum_by([names.GATEWAY], series(names.HOUR_BEGIN).now()), at, begin)
 
 
 def _requests_that_failed(spec: Spec, request: Request, end: int) -> Iterator[dict[str, str]]:
@@ -125,13 +142,13 @@ def _figures(
     """A record of the fleet and its parts by gateway, each with exactly the labels that the contract gives it. What is
     read in another unit has lost its name."""
     kept = traffic.kept_labels(spec)
-    for record, labelled in (
+    for record, parts in (
         (total, [(kept, sum(figures.values()))]),
         (by_gateway, [({**kept, names.GATEWAY: gateway}, figure) for gateway, figure in figures.items()]),
     ):
         stored = series(record).now()
         own_name = {} if unit else {"__name__": record}
-        expected = [({**own_name, **labels}, figure) for labels, figure in labelled]
+        expected = [({**own_name, **labels}, figure) for labels, figure in parts]
         yield expect(unit(stored) if unit else stored, at, expected)
 
 

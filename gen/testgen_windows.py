@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names, testgen_histories, testgen_records, testgen_rises, traffic
+from tollbook.gen import names, testgen_histories, testgen_hours, testgen_records, testgen_rises, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell
@@ -47,6 +47,7 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
         *((testgen_histories.case(spec, _END),) if spec.prometheus.step >= _SHORTEST_TRIED else ()),
         testgen_rises.case(spec, alerts, _END),
         *testgen_records.cases(spec, _END),
+        *testgen_hours.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
 

@@ -198,6 +198,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "every name has a price of each type, and which one is read does not matter to its name",
     ),
     (
+        "^agentgateway:[a-z_]+:(of_hour|hour_to_date)",
+        r"(and|\*) on \(\[\[gateway -> nothing",
+        "both sides are of this gateway",
+    ),
+    (
+        "^agentgateway:[a-z_]+:hour_to_date",
+        r'part_of_hour(x| -> )|"before" -> |"before", \[\["" -> "x"\]\]',
+        "the label lives inside this one expression, so that any name and any value are as good",
+    ),
+    (
         "^agentgateway:(tokens|unpriced_tokens|reported_usd|requests)",
         r"agentgateway:model:names\{[^}]*\}\[\[\[1ms -> 5m\]\]\]",
         "names recorded before a restart are those recorded after it, unless it brings another spec",

@@ -19,15 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("gen", "rules", "dashboards")
 
 TESTGENS = """testgen_attribution testgen_blindness testgen_budgets testgen_calendar testgen_counting testgen_dates
-testgen_dollars testgen_histories testgen_pace testgen_prices testgen_records testgen_rises
+testgen_dollars testgen_histories testgen_hours testgen_pace testgen_prices testgen_records testgen_rises
 testgen_semantics testgen_windows"""
 
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": (
         (
-            "errors durations wording names promql promql_reading spec model gateways annotations placeholders "
-            "timezones pacing"
+            "errors durations wording names promql promql_moments promql_reading spec model gateways annotations "
+            "placeholders timezones pacing"
         ),
         "",
     ),
