@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from tollbook.dashboards.queries import (
-    by_group,
-    cost,
-    in_range,
-    ledger_labels,
-    or_zero,
-    per_bar,
-    share,
-    shown,
-)
+from tollbook.dashboards.queries import by_group, cost, ledger_labels, or_zero, share, shown
 from tollbook.dashboards.queries_tokens import prompt_tokens, tokens
 from tollbook.dashboards.queries_traffic import requests
+from tollbook.dashboards.sums import in_range, per_bar
 from tollbook.gen import names
 from tollbook.gen.placeholders import GROUP_LABEL, chosen
 from tollbook.gen.promql import Expr, aggregate, binary, call, eq, scalar, series, sum_by, total

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from tollbook.dashboards.queries import ledger, per_bar
+from tollbook.dashboards.queries import ledger
+from tollbook.dashboards.sums import per_bar
 from tollbook.gen import names
 from tollbook.gen.placeholders import RATE_INTERVAL, chosen
 from tollbook.gen.promql import (

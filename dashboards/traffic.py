@@ -7,8 +7,8 @@ from typing import Any
 
 from tollbook.dashboards import queries_traffic as queries
 from tollbook.dashboards.grid import Line, Row
-from tollbook.dashboards.queries import bar_width_floor
 from tollbook.dashboards.style import COUNT_ON_AXIS, LATENCY, PER_SECOND, RECENT, SHARE, About, Unit, bars, recent_lines
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import panel, runbook
 from tollbook.gen import names
 from tollbook.gen.promql import Expr
