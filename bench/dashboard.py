@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ from tollbook.gen.promtool import find
 
 #: 2026-11-18, 15:00 UTC.
 NOW = 1_795_014_000
-RANGES = {"1 hour": HOUR, "1 day": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY}
+RANGES = {"1 hour": HOUR, "1 day": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY, "90 days": 90 * DAY}
 READY_SECONDS = 120
+
+#: Of so many loads the fastest is told: what else runs on the machine only makes them slower.
+LOADS = 12
 
 Json = dict[str, Any]
 
@@ -121,14 +125,16 @@ def load(url: str, panels: Sequence[Json], length: int, setting: dict[str, str])
     return count, samples, time.monotonic() - begun
 
 
-def report(url: str, fleet: Fleet) -> None:
+def report(url: str, fleet: Fleet, days: float) -> None:
     ours = json.loads(json.dumps(dashboards.build(fleet.spec)))
     loaded = {"tollbook": list(panels_of(ours)), "the article": article(), "the gateway's chart": chart()}
     print("| range | dashboard | queries | samples read | seconds |\n|---|---|---:|---:|---:|")
     for title, length in RANGES.items():
+        if length > days * DAY:
+            continue
         for name, panels in loaded.items():
-            load(url, panels, length, all_chosen(ours))  # so that each finds the same in memory
-            count, samples, seconds = load(url, panels, length, all_chosen(ours))
+            loads = [load(url, panels, length, all_chosen(ours)) for _ in range(LOADS)]
+            count, samples, seconds = min(loads, key=itemgetter(2))
             print(f"| {title} | {name} | {count} | {samples:,} | {seconds:.1f} |", flush=True)
 
 
@@ -136,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard", description=__doc__)
     parser.add_argument("--prometheus", default="prometheus", help="the server to ask (the one on PATH)")
     parser.add_argument("--promtool", help="the promtool to write the history with (the one on PATH)")
-    parser.add_argument("--days", type=float, default=31, help="of history (31)")
+    parser.add_argument("--days", type=float, default=31, help="of history (31); 91 to measure 90 days, too")
     options = parser.parse_args()
     try:
         promtool = find(options.promtool)
@@ -149,7 +155,7 @@ def main() -> None:
         every_minute = ((int(options.days * DAY), MINUTE),)
         history.write(fleet, options.days, data, promtool.path, raw=every_minute, with_idle=True)
         with prometheus(options.prometheus, data) as url:
-            report(url, fleet)
+            report(url, fleet, options.days)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from typing import Any
 
 from tollbook.dashboards import queries_budgets as queries
 from tollbook.dashboards.grid import Line, Row
-from tollbook.dashboards.queries import bar_width_floor
 from tollbook.dashboards.style import (
     GREEN,
     MOMENT,
@@ -24,6 +23,7 @@ from tollbook.dashboards.style import (
     stat,
     table,
 )
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import panel, runbook
 from tollbook.gen import names
 from tollbook.gen.promql import Expr

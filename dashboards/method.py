@@ -25,6 +25,8 @@ def _made(spec: Spec) -> str:
 - Every {settings.step}, the rules compare each token counter of each gateway pod with the {settings.step} before, and \
 write down what was added. Sums of these records give every figure, so restarts, new pods and short outages of \
 Prometheus neither lose nor repeat what was counted.
+- What was added is kept by the hour, too (`:of_hour`, and `:hour_to_date` of the hour that is not over): panels that \
+name a record of each {settings.step} add up its hours, which is the same sum for less reading.
 - Each record is priced once, at the price of that moment. A later price never changes it.
 - Each token is in one type only: cached input is not in `input` as well.
 - Days, weeks and months begin in the time zone {settings.timezone}; weeks on Monday.

@@ -1,18 +1,6 @@
 """What the panels ask Prometheus, one noun a question: the words that all topics share, and dollars over time.
 
-Nothing here or in the files of the other topics knows a panel.
-
-How dollars add up. The ledger writes one record a step, so any span of time is the sum of the records in it, each
-exactly once: `sum_over_time` over the raw records, never over samples of a sliding window. A sliding hour sampled
-every minute counts each dollar sixty times, and sampled every two hours skips every other one.
-
-- A total over the dashboard's range is `sum_over_time(record[$__range])`: exact at both ends, at any zoom.
-- A bar is `sum_over_time(record[$__interval] offset -$__interval)`. The points of a graph lie `$__interval` apart, so
-  the windows meet without gap or overlap and the bars add up to the total. The negative offset stamps a bar with its
-  start, so that the running hour is a growing bar and not one that appears when the hour is over.
-
-The sliding hour (`increase1h`) would read less, but measured on 30 days it is only about twice as fast, because
-Prometheus decodes every chunk in between either way, and it loses an hour where Prometheus was down on the hour.
+Nothing here or in the files of the other topics knows a panel. How records add up is told in dashboards/sums.py.
 """
 
 from __future__ import annotations
@@ -20,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from tollbook.dashboards.sums import in_window
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.placeholders import GROUP_LABEL, INTERVAL, RANGE, chosen
+from tollbook.gen.placeholders import GROUP_LABEL, chosen
 from tollbook.gen.promql import (
     Expr,
     Selector,
@@ -35,11 +24,9 @@ from tollbook.gen.promql import (
     either,
     label_replace,
     one_of,
-    over_time,
     scalar,
     series,
     sum_by,
-    sum_of_steps,
     total,
     unless,
 )
@@ -97,27 +84,6 @@ def shown(grouped: Expr) -> Expr:
     """Under one label whatever was chosen: so a column can have a title."""
     named = copy_label(grouped, GROUP, GROUP_LABEL)
     return sum_by([GROUP], label_replace(named, GROUP, WITHOUT, GROUP))
-
-
-# ---- When ----------------------------------------------------------------------------------------------------
-
-
-def in_range(records: Selector) -> Expr:
-    return over_time("sum", records, RANGE)
-
-
-def per_bar(records: Selector) -> Expr:
-    return over_time("sum", records, INTERVAL, offset=-INTERVAL)
-
-
-def bar_width_floor(step: Duration) -> str:
-    """The narrowest bar: at least one record each, and a length that Grafana passes on as it is.
-
-    Grafana cuts `$__interval` down to whole numbers of its largest unit, so a floor of 90s would be sent as 1m while
-    the points stay 90s apart: a third of the dollars would fall between the bars.
-    """
-    whole = (Duration.parse(text) for text in ("1m", "2m", "5m", "10m", "15m", "30m", "1h"))
-    return next(str(length) for length in whole if length >= step)
 
 
 # ---- How -----------------------------------------------------------------------------------------------------
@@ -193,7 +159,7 @@ def month_at_this_pace(spec: Spec) -> Expr:
     """The dollars of the last week, over the time of it that the ledger knows, for 30 days."""
     steps = sum_by((names.GATEWAY,), count_of_steps(series(names.CALENDAR, chosen(names.GATEWAY)), WEEK))
     steps_of_month = scalar(Decimal(DAYS_AT_PACE * DAY.milliseconds) / spec.prometheus.step.milliseconds)
-    per_step = binary(total(sum_of_steps(cost(spec), WEEK)), "/", aggregate("max", steps))
+    per_step = binary(total(in_window(cost(spec), WEEK)), "/", aggregate("max", steps))
     return or_zero(spec, binary(per_step, "*", steps_of_month))
 
 

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from tollbook.dashboards.queries import (
-    by_group,
-    cost,
-    in_range,
-    ledger_labels,
-    or_zero,
-    per_bar,
-    share,
-    shown,
-)
+from tollbook.dashboards.queries import by_group, cost, ledger_labels, or_zero, share, shown
 from tollbook.dashboards.queries_tokens import prompt_tokens, tokens
-from tollbook.dashboards.queries_traffic import requests_in_range
+from tollbook.dashboards.queries_traffic import requests
+from tollbook.dashboards.sums import in_range, per_bar
 from tollbook.gen import names
 from tollbook.gen.placeholders import GROUP_LABEL, chosen
 from tollbook.gen.promql import Expr, aggregate, binary, call, eq, scalar, series, sum_by, total
@@ -58,12 +50,11 @@ def tokens_by_group(spec: Spec) -> Expr:
 
 
 def requests_by_group(spec: Spec) -> Expr:
-    return shown(by_group(requests_in_range(spec)))
+    return shown(_requests(spec))
 
 
 def usd_per_request_by_group(spec: Spec) -> Expr:
-    requests = by_group(requests_in_range(spec))
-    return shown(binary(_dollars(spec), "/", binary(requests, ">", scalar(0))))
+    return shown(binary(_dollars(spec), "/", binary(_requests(spec), ">", scalar(0))))
 
 
 def usd_per_mtok_by_group(spec: Spec) -> Expr:
@@ -82,6 +73,10 @@ def _dollars(spec: Spec) -> Expr:
 
 def _tokens(spec: Spec) -> Expr:
     return by_group(in_range(tokens(spec)))
+
+
+def _requests(spec: Spec) -> Expr:
+    return by_group(in_range(requests(spec)))
 
 
 # ---- Caching -------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tollbook.dashboards.queries import filtered, in_range, ledger, or_zero, per_bar, share
+from tollbook.dashboards.queries import filtered, ledger, or_zero, share
+from tollbook.dashboards.sums import in_range, per_bar
 from tollbook.gen import names
 from tollbook.gen.promql import Expr, Selector, binary, eq, one_of, scalar, sum_by, total
 from tollbook.gen.spec import Spec

@@ -1,4 +1,4 @@
-"""What the panels of traffic ask, of the gateways' own counters and histograms and not of records.
+"""What the panels of traffic ask: requests of the ledger, and the rest of the gateways' own counters and histograms.
 
 Of each gateway only the job that the ledger counts is read: a second monitor on the same pods doubles nothing here.
 """
@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+from tollbook.dashboards.queries import ledger
+from tollbook.dashboards.sums import per_bar
 from tollbook.gen import names
-from tollbook.gen.placeholders import RANGE, RATE_INTERVAL, chosen
+from tollbook.gen.placeholders import RATE_INTERVAL, chosen
 from tollbook.gen.promql import (
     Expr,
-    Matcher,
     Selector,
-    aggregate,
     binary,
     call,
-    copy_label,
     either,
     matches,
     number,
@@ -25,15 +24,11 @@ from tollbook.gen.promql import (
     scalar,
     series,
     sum_by,
-    unless,
 )
 from tollbook.gen.spec import Monitor, Spec
 
 #: HTTP statuses of answers that failed, for whichever reason.
 FAILED = "[45].."
-
-_BY_RESPONSE = (names.PROVIDER, names.RESPONSE_MODEL)
-_BY_REQUEST = (names.PROVIDER, names.REQUEST_MODEL)
 
 
 def counted(spec: Spec, metric: str) -> Iterator[Selector]:
@@ -68,10 +63,6 @@ def _rate(records: Selector) -> Expr:
     return call("rate", records.range(RATE_INTERVAL))
 
 
-def request_rate_by_model(spec: Spec) -> Expr:
-    return sum_by([names.REQUEST_MODEL], _counted(spec, names.LLM_REQUESTS, _filters(spec), _rate))
-
-
 def answer_rate_by_status(spec: Spec) -> Expr:
     """Of all that the gateways serve."""
     return sum_by([names.STATUS], _counted(spec, names.REQUESTS, (names.GATEWAY,), _rate))
@@ -104,21 +95,10 @@ def _quantile(spec: Spec, buckets: str, quantile: Decimal, by: tuple[str, ...]) 
 # ---- Totals --------------------------------------------------------------------------------------------------
 
 
-def requests_in_range(spec: Spec) -> Expr:
-    """Of models that have a price, under their names, so that dollars can be divided by them. `increase` misses the
-    first request of every series; buckets are not read."""
-    identity = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
-    requests = sum_by(identity, _counted(spec, names.LLM_REQUESTS, _filters(spec), _increase))
-    answered = binary(requests, "*", _listed(chosen(names.MODEL)), on=_BY_RESPONSE, group_left=(names.MODEL,))
-    asked_for = copy_label(_listed(chosen(names.MODEL)), names.REQUEST_MODEL, names.RESPONSE_MODEL)
-    unanswered = unless(requests, _listed(), on=_BY_RESPONSE)
-    return either(answered, binary(unanswered, "*", asked_for, on=_BY_REQUEST, group_left=(names.MODEL,)))
+def requests(spec: Spec) -> Selector:
+    """Through the ledger, under the models' names, so that dollars can be divided by them."""
+    return ledger(spec, names.requests(spec.prometheus.step))
 
 
-def _listed(*matchers: Matcher) -> Expr:
-    """The model of every name that has a price."""
-    return aggregate("group", series(names.MODEL_NAMES, *matchers).now(), (*_BY_RESPONSE, names.MODEL))
-
-
-def _increase(records: Selector) -> Expr:
-    return call("increase", records.range(RANGE))
+def requests_per_bar_by(spec: Spec, label: str) -> Expr:
+    return sum_by([label], per_bar(requests(spec)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tollbook.dashboards.queries import cost, filtered, in_range, ledger, or_zero, share
+from tollbook.dashboards.queries import cost, filtered, ledger, or_zero, share
 from tollbook.dashboards.queries_traffic import counted
+from tollbook.dashboards.sums import in_range, steps_in_range
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.placeholders import RANGE, chosen
@@ -42,12 +43,12 @@ def _unpriced(spec: Spec) -> Selector:
 def unpriced_share_in_range(spec: Spec) -> Expr:
     """Of tokens, whatever their model, as those without a price have none to filter by."""
     whole = filtered(spec, names.tokens(spec.prometheus.step), names.GATEWAY, names.PROVIDER)
-    return or_zero(spec, share((), in_range(_unpriced(spec)), in_range(whole)))
+    return or_zero(spec, share((), steps_in_range(_unpriced(spec)), in_range(whole)))
 
 
 def unpriced_in_range_by_name(spec: Spec) -> Expr:
     by = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
-    return sum_by(by, in_range(_unpriced(spec)))
+    return sum_by(by, steps_in_range(_unpriced(spec)))
 
 
 def prices(token_type: str) -> Expr:
@@ -90,7 +91,7 @@ def counted_in_range_by_model(spec: Spec) -> Expr:
 
 
 def _by_model_in_range(spec: Spec, record: str) -> Expr:
-    return sum_by([names.PROVIDER, names.MODEL], in_range(ledger(spec, record)))
+    return sum_by([names.PROVIDER, names.MODEL], steps_in_range(ledger(spec, record)))
 
 
 # ---- The gateways' own dollars -------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def counted_where_reported(spec: Spec) -> Expr:
 
 
 def not_as_reported(spec: Spec) -> Expr:
-    return binary(counted_where_reported(spec), "-", reported_in_range(spec))
+    return binary(_by_gateway_and_model(in_range(cost(spec))), "-", reported_in_range(spec))
 
 
 def hourly_difference(spec: Spec) -> Expr:

@@ -6,8 +6,9 @@ from typing import Any
 
 from tollbook.dashboards import queries_spend as queries
 from tollbook.dashboards.grid import Line, Row, in_lines
-from tollbook.dashboards.queries import GROUP, WITHOUT, bar_width_floor, ledger_labels
+from tollbook.dashboards.queries import GROUP, WITHOUT, ledger_labels
 from tollbook.dashboards.style import COUNT, SHARE, USD, USD_ROUND, About, Column, bars, ranking, stat, table
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import CHOSEN_GROUP, panel, runbook, title_of
 from tollbook.gen import names
 from tollbook.gen.spec import Spec
@@ -21,11 +22,15 @@ CHECK_BARS = (
     "rules were loaded is known, and nothing older than Prometheus keeps."
 )
 
+#: So many labels of who spent have a ranking of their own: what Kubernetes holds in one object has an end, and so has
+#: the patience of readers. *Top spenders* splits by any.
+RANKED_LABELS = 8
+
 TOP_SPENDERS = f"Top spenders by {CHOSEN_GROUP}"
 
 
 def row(spec: Spec) -> Row:
-    labels = (names.GATEWAY, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels)
+    labels = (names.GATEWAY, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels[:RANKED_LABELS])
     rankings = [selected_range(spec), saved(spec), *(by_label(spec, label) for label in labels)]
     return Row(
         "Spend in the selected time range",
@@ -42,7 +47,8 @@ def selected_range(spec: Spec) -> Any:
     about = About(
         "Dollars spent within the time range at the top right, at list price. It is exact to the accounting step.",
         [names.cost(spec.prometheus.step)],
-        "a range that reaches further back than the rules have been loaded, or than Prometheus keeps, shows less.",
+        "a range that reaches further back than the rules have been loaded, or than Prometheus keeps, shows less. One "
+        "that begins or ends while Prometheus did not run may be off by what an hour cost.",
     )
     return stat("Selected time range", about, queries.spend_in_range(spec), USD)
 
@@ -86,10 +92,8 @@ def top_spenders(spec: Spec) -> Any:
     step = spec.prometheus.step
     about = About(
         "Who spent most within the time range, split as *Group by* at the top says, what they got for it, how much of "
-        "their input came from a cache, and what that saved. Requests are those of models with a price, by the "
-        "gateways' own counters, of which each pod's first request of a model is missing: dollars per request are a "
-        "little high, most where requests are rare.",
-        [names.cost(step), names.tokens(step), names.PRICE, names.LLM_REQUESTS, names.MODEL_NAMES],
+        "their input came from a cache, and what that saved. Requests are those that a provider answered, well or not.",
+        [names.cost(step), names.tokens(step), names.PRICE, names.requests(step)],
         f"{CHECK_SPLIT} To see whose spend is nobody's, group by the label and look for `{WITHOUT}` and `unknown`.",
         [runbook(spec, "attribution")],
     )

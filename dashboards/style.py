@@ -192,6 +192,11 @@ def lines(
     )
 
 
+def span_lines(title: str, about: About, exprs: Mapping[str, Expr], unit: Unit, narrowest: str) -> Any:
+    """Of what is worked out for spans of time, as wide as bars are."""
+    return attr.evolve(lines(title, about, exprs, unit, narrowest), maxDataPoints=BARS)
+
+
 def recent_lines(title: str, about: About, exprs: Mapping[str, Expr], unit: Unit, narrowest: str) -> Any:
     """Of raw series, which are too many to read for long: of a relative time range only the last hours."""
     return attr.evolve(lines(title, about, exprs, unit, narrowest), timeFrom=RECENT)

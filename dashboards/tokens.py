@@ -6,8 +6,8 @@ from typing import Any
 
 from tollbook.dashboards import queries_tokens as queries
 from tollbook.dashboards.grid import Line, Row
-from tollbook.dashboards.queries import bar_width_floor
-from tollbook.dashboards.style import COUNT, COUNT_ON_AXIS, SHARE, About, bars, lines, stat
+from tollbook.dashboards.style import COUNT, COUNT_ON_AXIS, SHARE, About, bars, lines, span_lines, stat
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.gen import names
 from tollbook.gen.spec import Spec
 
@@ -71,7 +71,7 @@ def cache_share_by_model(spec: Spec) -> Any:
     shows = "By model, how much of what was sent to it could be read from its cache; a point is a span of time."
     about = About(shows, [names.tokens(spec.prometheus.step)], CHECK_CACHE)
     exprs = {f"{{{{{names.MODEL}}}}}": queries.cache_share_per_bar_by(spec, names.MODEL)}
-    return lines("Input read from cache by model", about, exprs, SHARE, bar_width_floor(spec.prometheus.step))
+    return span_lines("Input read from cache by model", about, exprs, SHARE, bar_width_floor(spec.prometheus.step))
 
 
 def by_type(spec: Spec) -> Any:

@@ -1,4 +1,4 @@
-"""The row of traffic: what the gateways serve and how fast, from their own counters and histograms."""
+"""The row of traffic: what the gateways serve and how fast; requests of the ledger, the rest of their own metrics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from tollbook.dashboards import queries_traffic as queries
 from tollbook.dashboards.grid import Line, Row
-from tollbook.dashboards.queries import bar_width_floor
-from tollbook.dashboards.style import LATENCY, PER_SECOND, RECENT, SHARE, About, Unit, recent_lines
+from tollbook.dashboards.style import COUNT_ON_AXIS, LATENCY, PER_SECOND, RECENT, SHARE, About, Unit, bars, recent_lines
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import panel, runbook
 from tollbook.gen import names
 from tollbook.gen.promql import Expr
@@ -44,12 +44,14 @@ def row(spec: Spec) -> Row:
 
 def requests(spec: Spec) -> Any:
     about = About(
-        f"LLM requests a second, by model. {ASKED_FOR} {HOW_FAR}",
-        [names.LLM_REQUESTS],
+        "LLM requests that a provider answered, well or not, per span of time; the width of a bar follows the time "
+        "range. Unpriced models appear under the metrics' name for them.",
+        [names.requests(spec.prometheus.step)],
         "requests without spend are requests without usage: see the runbook.",
         [runbook(spec, "usage"), panel("Tokens per minute")],
     )
-    return _recent(spec, "LLM requests", about, {MODEL_LEGEND: queries.request_rate_by_model(spec)}, PER_SECOND)
+    expr, narrowest = queries.requests_per_bar_by(spec, names.MODEL), bar_width_floor(spec.prometheus.step)
+    return bars("LLM requests", about, expr, f"{{{{{names.MODEL}}}}}", COUNT_ON_AXIS, narrowest)
 
 
 def answers(spec: Spec) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 from tollbook.dashboards import method
 from tollbook.dashboards import queries_trust as queries
 from tollbook.dashboards.grid import Line, Row
-from tollbook.dashboards.queries import bar_width_floor
 from tollbook.dashboards.style import (
     COUNT,
     GREEN,
@@ -27,6 +26,7 @@ from tollbook.dashboards.style import (
     stat,
     table,
 )
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import panel, runbook
 from tollbook.gen import names
 from tollbook.gen.gateways import REPORTS_USD_SINCE

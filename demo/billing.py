@@ -31,6 +31,7 @@ class Bill:
     low: dict[Labels, Decimal] = field(default_factory=dict)
     high: dict[Labels, Decimal] = field(default_factory=dict)
     unpriced: dict[Labels, int] = field(default_factory=dict)
+    requests: dict[Labels, int] = field(default_factory=dict)
 
     @cached_property
     def sold(self) -> dict[Labels, Decimal]:
@@ -79,6 +80,7 @@ class Biller:
 
 
 def _count(bill: Bill, cell: Labels, call: Call, priced: bool) -> None:
+    _add(bill.requests, cell, call.count)
     for token_type, tokens in call.request.tokens.items():
         if tokens:
             _add(bill.tokens, _of_type(cell, token_type), tokens * call.count)

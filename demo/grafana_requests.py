@@ -73,7 +73,8 @@ def panels_of(dashboard: Json) -> Iterator[Json]:
 
 
 def asked(panel: Json, target: Json, length: int, now: int, values: Mapping[str, str]) -> Asked:
-    """For a time range of so many seconds up to now."""
+    """For a time range of so many seconds up to now, or the panel's own."""
+    length = Duration.parse(panel["timeFrom"]).seconds if "timeFrom" in panel else length
     step = _step(panel, target, length)
     own = {
         "__range": f"{length}s",

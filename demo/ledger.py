@@ -6,6 +6,7 @@ five minutes, which is as far as Prometheus looks back for a value.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from typing import TypeVar
 from demo.billing import Bill, Labels
 from demo.dated import at_prices_of, local_day
 from demo.fleet import DAY, HOUR, MINUTE
-from demo.windows import Figures, SinceBegin, Window, total
+from demo.windows import Figures, Hours, SinceBegin, Window, total
 from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
@@ -51,6 +52,7 @@ class Ledger:
         self._recent_tokens = Window(5 * MINUTE)
         self._to_date = {period: SinceBegin() for period in Period}
         self._sliding = {seconds: Window(seconds) for seconds in _window_seconds(spec, self._paces)}
+        self._by_hour: dict[str, Hours] = defaultdict(Hours)
         self._prices_of_day: dict[date, tuple[Sample, ...]] = {}
         self._begin = self._end = 0
 
@@ -60,16 +62,31 @@ class Ledger:
         self._add(bill)
         dated, step = self._dated(), self._step
         sold = self._also_idle("sold", bill.sold)
-        yield from _samples(names.tokens(step), self._also_idle("tokens", bill.tokens))
-        yield from _samples(names.cost(step), self._also_idle("usd", bill.usd))
+        yield from self._kept_by_hour(names.tokens(step), self._also_idle("tokens", bill.tokens))
+        yield from self._kept_by_hour(names.cost(step), self._also_idle("usd", bill.usd))
         yield from _samples(names.cost_of_day(step), {_with(labels, dated): usd for labels, usd in sold.items()})
-        yield from _samples(names.reported_usd(step), self._also_idle("reported", bill.reported))
+        yield from self._kept_by_hour(names.reported_usd(step), self._also_idle("reported", bill.reported))
+        yield from self._kept_by_hour(names.requests(step), self._also_idle("requests", bill.requests))
         yield from _samples(names.cost_low(step), bill.low)
         yield from _samples(names.cost_high(step), bill.high)
         yield from _samples(names.unpriced_tokens(step), bill.unpriced)
         for gateway in self._spec.gateways:
             yield series(names.gateway_cost(step), _of_gateway(gateway.id)), total(bill.sold, gateway=gateway.id)
             yield series(names.CALENDAR, _with(_of_gateway(gateway.id), dated)), 1
+            yield series(names.HOUR_BEGIN, _of_gateway(gateway.id)), self._hour * HOUR
+
+    def _kept_by_hour(self, ledger: str, entries: Mapping[Labels, F | int]) -> Iterator[Sample]:
+        """The entries, what the open hour holds with them, and the hour before where it is over."""
+        hours = self._by_hour[ledger]
+        over = hours.add(self._hour, entries)
+        yield from _samples(ledger, entries)
+        yield from _samples(names.of_hour(ledger), over)
+        yield from _samples(names.hour_to_date(ledger), hours.open)
+
+    @property
+    def _hour(self) -> int:
+        """In which the rules run that record the minute."""
+        return (self._end + self._spec.prometheus.settle.seconds) // HOUR
 
     def _also_idle(self, what: str, figures: Mapping[Labels, F]) -> Mapping[Labels, F | int]:
         if not self._with_idle:

@@ -59,6 +59,24 @@ class SinceBegin:
         return self._sums
 
 
+class Hours:
+    """What each hour holds, as the rules put it down: with the first entry of the next one, which is no part of it."""
+
+    def __init__(self) -> None:
+        self._hour = 0
+        self.open: dict[Labels, Decimal | int] = {}
+
+    def add(self, hour: int, figures: Mapping[Labels, Decimal | int]) -> Mapping[Labels, Decimal | int]:
+        """What the hour before held where this one is the first of another; a series of zero ends with its hour."""
+        over: Mapping[Labels, Decimal | int] = {}
+        if hour != self._hour:
+            over = {labels: figure for labels, figure in self.open.items() if figure}
+            self._hour, self.open = hour, dict.fromkeys(over, 0)
+        for labels, figure in figures.items():
+            self.open[labels] = self.open.get(labels, 0) + figure
+        return over
+
+
 def total(figures: Figures, **match: str) -> Decimal:
     """Of all that bear these labels."""
     wanted = set(match.items())

@@ -114,6 +114,7 @@ PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 
 MODEL_NAMES = "agentgateway:model:names"
 TARGET_SEMANTICS = "agentgateway:target:token_semantics"
+HOUR_BEGIN = "agentgateway:hour:begin_seconds"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 REPORTED_1H = "agentgateway:reported_usd:increase1h"
@@ -138,6 +139,25 @@ def metered_usd(step: Duration) -> str:
 def reported_usd(step: Duration) -> str:
     """Dollars by the gateway's own counter, which knows each request, at the prices of its own catalog."""
     return f"agentgateway:reported_usd:increase{step}"
+
+
+def metered_requests(step: Duration) -> str:
+    """What the gateway's own counters of LLM requests rose by in one step, under the models' names in the metrics."""
+    return f"agentgateway:metered_requests:increase{step}"
+
+
+def requests(step: Duration) -> str:
+    return f"agentgateway:requests:increase{step}"
+
+
+def of_hour(ledger: str) -> str:
+    """Once an hour, when it is over: what a ledger of steps holds of it."""
+    return f"{ledger.rpartition(':')[0]}:of_hour"
+
+
+def hour_to_date(ledger: str) -> str:
+    """What a ledger of steps holds of the hour that is not over."""
+    return f"{ledger.rpartition(':')[0]}:hour_to_date"
 
 
 def cost_low(step: Duration) -> str:

@@ -94,7 +94,7 @@ class Selector:
     metric: str
     matchers: tuple[Matcher, ...] = ()
 
-    def now(self, offset: Duration | None = None) -> Expr:
+    def now(self, offset: Window | None = None) -> Expr:
         """The newest sample, at most five minutes older than now (or than `offset` ago)."""
         return Expr(f"{self._series()}{_offset(offset)}")
 

@@ -78,10 +78,11 @@ class _Spenders:
             yield from self._counters(nobody, grown)
 
     def _counters(self, value: str, seen: str) -> Iterator[dict[str, str]]:
-        """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
+        """Of tokens, of requests, and where the gateway counts them of dollars, as if each token were one of them."""
         request = traffic.request_of(self.spec, self.gateway, self.model, self.model.name)
         labelled = replace(request, labels={**request.labels, self.entry.label: value})
         yield traffic.counter(self.spec, labelled, names.OUTPUT, seen)
+        yield traffic.request_counter(self.spec, labelled, seen)
         if self.gateway.version >= REPORTS_USD_SINCE:
             yield traffic.usd_counter(self.spec, labelled, seen)
 
@@ -101,8 +102,9 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
         expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
     at = traffic.instant(spec, traffic.counted(spec, grown + 1))
     reporting = [spenders for spenders in everybody if spenders.gateway.version >= REPORTS_USD_SINCE]
-    summed = [_summed(names.tokens(spec.prometheus.step), at, everybody)]
-    summed += [_summed(names.metered_usd(spec.prometheus.step), at, reporting)] if reporting else []
+    step = spec.prometheus.step
+    summed = [_summed(record, at, everybody) for record in (names.tokens(step), names.requests(step))]
+    summed += [_summed(names.metered_usd(step), at, reporting)] if reporting else []
     steps = traffic.counted(spec, grown) + waits + 1
     series_in = [traffic.up(spec, gateway, scraped=constant(1, steps)) for gateway in spec.gateways]
     series_in += [line for spenders in everybody for line in spenders.series(steps)]

@@ -4,19 +4,25 @@ figures that the article's commands ask for."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names, oracle, traffic
+from tollbook.gen import names, oracle, testgen_hours, traffic
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import REPORTS_USD_SINCE
 from tollbook.gen.oracle import Request
-from tollbook.gen.promql import Expr, series, sum_by, sum_of_steps
+from tollbook.gen.promql import Expr, binary, either, labelled, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, billionths, constant, expect, in_billionths, values
 from tollbook.gen.spec import Gateway, Model, Spec
 from tollbook.gen.traffic import TOKENS
 
 #: A fleet must have been watched for fifteen minutes, a step and the settling before a new pod is billed from zero.
 WATCHED = Duration.parse("20m")
+
+
+#: Who asked, was answered, and used no token.
+_FAILING, _FAILED = "tollbook-test-failing", 40
 
 
 def cases(spec: Spec) -> Iterator[Case]:
@@ -43,13 +49,60 @@ def _counting(spec: Spec, model: Model) -> Case:
         request = traffic.request_of(spec, gateway, model, model.name)
         series_in += [traffic.up(spec, gateway, pod, scraped) for pod, scraped, _, _ in lives]
         series_in += [traffic.counter(spec, request, names.OUTPUT, seen, pod) for pod, _, seen, _ in lives]
+        # As if each token had been a request.
+        series_in += [traffic.request_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
+        series_in += _requests_that_failed(spec, request, end)
+        if gateway.version >= REPORTS_USD_SINCE:
+            series_in += [traffic.usd_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
     at = traffic.instant(spec, end)
-    tokens = series(names.tokens(spec.prometheus.step))
-    counted = sum_by((names.GATEWAY, names.MODEL, names.TOKEN_TYPE), sum_of_steps(tokens, at))
-    labels = {names.MODEL: model.name, names.TOKEN_TYPE: names.OUTPUT}
     billed = sum(tokens_billed for _, _, _, tokens_billed in lives)
-    expected = expect(counted, at, [({names.GATEWAY: gateway.id, **labels}, billed) for gateway in spec.gateways])
-    return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), (expected,))
+    output = {names.MODEL: model.name, names.TOKEN_TYPE: names.OUTPUT}
+    expected = [_counted_as(spec, names.tokens(spec.prometheus.step), at, {billed: output})]
+    expected += [
+        _counted_as(spec, names.requests(spec.prometheus.step), at, figures)
+        for figures in ({billed + _FAILED: {names.MODEL: model.name}}, *_by_spender(spec, billed))
+    ]
+    expected += _by_hours(spec, at)
+    return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), tuple(expected))
+
+
+def _by_hours(spec: Spec, at: Duration) -> Iterator[dict[str, Any]]:
+    """What the hours that are over and the one that is not hold besides what the steps hold: nothing."""
+    for ledger, gateways in testgen_hours.ledgers(spec):
+        so_far = labelled(series(names.hour_to_date(ledger)).now(), names.PERIOD, "hour")
+        hours = either(sum_of_steps(series(names.of_hour(ledger)), at), so_far)
+        by_hours, by_steps = (sum_by([names.GATEWAY], part) for part in (hours, sum_of_steps(series(ledger), at)))
+        none = [({names.GATEWAY: gateway.id}, 0) for gateway in gateways]
+        yield expect(billionths(binary(by_hours, "-", by_steps)), at, none)
+    begun = at.seconds // 3600 * 3600
+    begin = [({names.GATEWAY: gateway.id}, begun) for gateway in spec.gateways]
+    yield expect(sum_by([names.GATEWAY], series(names.HOUR_BEGIN).now()), at, begin)
+
+
+def _requests_that_failed(spec: Spec, request: Request, end: int) -> Iterator[dict[str, str]]:
+    labels = {entry.label: _FAILING for entry in spec.attribution[:1]}
+    failed = replace(request, response_model=names.UNKNOWN, labels={**request.labels, **labels})
+    yield traffic.request_counter(spec, failed, values(absent(2), constant(_FAILED, end)), "old")
+
+
+def _by_spender(spec: Spec, billed: int) -> Iterator[dict[int, dict[str, str]]]:
+    """Who used no tokens is known by name while there is a place left."""
+    for entry in spec.attribution[:1]:
+        spender = traffic.spend_labels(spec)[entry.label]
+        failing = _FAILING if entry.limit > 1 else names.OTHER
+        yield {billed: {entry.label: spender}, _FAILED: {entry.label: failing}}
+
+
+def _counted_as(spec: Spec, record: str, at: Duration, figures: dict[int, dict[str, str]]) -> dict[str, Any]:
+    """On every gateway, these sums under these labels."""
+    by = dict.fromkeys(label for labels in figures.values() for label in labels)
+    counted = sum_by((names.GATEWAY, *by), sum_of_steps(series(record), at))
+    samples = [
+        ({names.GATEWAY: gateway.id, **labels}, figure)
+        for gateway in spec.gateways
+        for figure, labels in figures.items()
+    ]
+    return expect(counted, at, samples)
 
 
 def _totals(spec: Spec, model: Model) -> Case:
@@ -89,13 +142,13 @@ def _figures(
     """A record of the fleet and its parts by gateway, each with exactly the labels that the contract gives it. What is
     read in another unit has lost its name."""
     kept = traffic.kept_labels(spec)
-    for record, labelled in (
+    for record, parts in (
         (total, [(kept, sum(figures.values()))]),
         (by_gateway, [({**kept, names.GATEWAY: gateway}, figure) for gateway, figure in figures.items()]),
     ):
         stored = series(record).now()
         own_name = {} if unit else {"__name__": record}
-        expected = [({**own_name, **labels}, figure) for labels, figure in labelled]
+        expected = [({**own_name, **labels}, figure) for labels, figure in parts]
         yield expect(unit(stored) if unit else stored, at, expected)
 
 

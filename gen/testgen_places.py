@@ -58,7 +58,8 @@ def _case(spec: Spec, entry: Attribution, end: Duration) -> Case:
     every, step = traffic.within_settling(spec), spec.prometheus.step
     places = list(_places(spec, entry))
     series_in = [line for place in places for line in _series(spec, entry, place, end)]
-    samples = [_metered(spec, entry, names.metered_tokens(step), places, end)]
+    counted = names.metered_tokens(step), names.metered_requests(step)
+    samples = [_metered(spec, entry, record, places, end) for record in counted]
     reporting = [place for place in places if place.gateway.version >= REPORTS_USD_SINCE]
     if reporting:
         samples.append(_metered(spec, entry, names.metered_usd(step), reporting, end))
@@ -80,7 +81,8 @@ def _spenders(entry: Attribution, cluster: int) -> Iterator[_Spender]:
     for model in (_MODEL, _OTHER_MODEL):
         yield _Spender(highest, highest, ("2400", "2400"), ("2400", "3100"), 700, model)
     yield _Spender(next_highest, names.OTHER, ("5000", "5000"), ("5000", "6000"), 1_000)
-    yield _Spender("begins", names.OTHER, ("_", "_"), ("_", "20"), 20)
+    for model in (_MODEL, _OTHER_MODEL):
+        yield _Spender("begins", names.OTHER, ("_", "_"), ("_", "20"), 20, model)
     yield _Spender("ends", names.OTHER, ("30", "30"), ("70", "stale"), 40)
     yield _Spender("ended", names.OTHER, (f"{_HIGH}", "stale"), ("_", "_"), 0)
     yield _Spender(names.UNKNOWN, names.UNKNOWN, ("_", "_"), ("_", f"{2 * _HIGH}"), 2 * _HIGH)
@@ -98,7 +100,7 @@ def _sure_of_a_place(count: int, cluster: int) -> Iterator[_Spender]:
 
 
 def _series(spec: Spec, entry: Attribution, place: _Place, end: Duration) -> Iterator[dict[str, str]]:
-    """Of tokens, and where the gateway counts them of dollars, as if each token cost one."""
+    """Of tokens, of requests, and where the gateway counts them of dollars, as if each token were one of them."""
     every = traffic.within_settling(spec).milliseconds
     last, in_step = (end - spec.prometheus.settle).milliseconds // every, spec.prometheus.step.milliseconds // every
     target = {**traffic.target(place.gateway, "pod"), **place.kept}
@@ -108,6 +110,7 @@ def _series(spec: Spec, entry: Attribution, place: _Place, end: Duration) -> Ite
         first, second, third, fourth = (absent(1) if one == "_" else one for one in (*spender.before, *spender.within))
         seen = values(absent(last - in_step - 2), first, second, absent(1), third, absent(in_step - 2), fourth)
         yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, seen)
+        yield input_series(names.LLM_REQUESTS, labels, seen)
         if place.gateway.version >= REPORTS_USD_SINCE:
             yield input_series(names.REPORTED_USD, labels, seen)
 

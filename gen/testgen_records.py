@@ -83,6 +83,7 @@ def _prices(spec: Spec, end: Duration) -> Case:
     uses = list(_uses(spec))
     series_in = [*_old_prices(spec, end, uses), _former_name(spec, end, gateway)]
     by_model: dict[tuple[str, ...], int] = defaultdict(int)
+    requests: dict[tuple[str, ...], int] = defaultdict(int)
     unpriced: dict[tuple[str, ...], int] = {}
     spenders = list(_spenders(spec))
     numbers, few = count(1), count()
@@ -91,9 +92,12 @@ def _prices(spec: Spec, end: Duration) -> Case:
             tokens = TOKENS * next(numbers) if _is_priced(model) else next(few)
             called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
             for who in spenders:
-                labels = {names.GATEWAY: gateway, **_named(use, called), **who}
-                series_in.append(input_series(names.billable_tokens(step), labels, _at(spec, end, str(tokens))))
+                labels, seen = {names.GATEWAY: gateway, **_named(use, called), **who}, _at(spec, end, str(tokens))
+                series_in.append(input_series(names.billable_tokens(step), labels, seen))
+                del labels[names.TOKEN_TYPE]
+                series_in.append(input_series(names.metered_requests(step), labels, seen))
             by_model[use.provider, model, use.token_type] += tokens * len(spenders)
+            requests[use.provider, model] += tokens * len(spenders)
             if tokens and not _is_priced(model):
                 unpriced[use.provider, request, response, use.token_type] = tokens * len(spenders)
     usd = {key: in_billionths(tokens * _LAST_USD / MILLION) for key, tokens in by_model.items() if _is_priced(key[1])}
@@ -101,6 +105,7 @@ def _prices(spec: Spec, end: Duration) -> Case:
     by_names_labels = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE)
     samples = (
         _vector(by_model_labels, _now(names.tokens(step)), end, by_model),
+        _vector((names.PROVIDER, names.MODEL), _now(names.requests(step)), end, requests),
         _vector(by_names_labels, _now(names.unpriced_tokens(step)), end, unpriced),
         _vector(by_model_labels, _now(names.cost(step)), end, usd, billionths),
     )
@@ -232,6 +237,7 @@ def _restart(spec: Spec, end: Duration) -> Case:
         *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
         (names.billable_tokens(step), {**shown, names.TOKEN_TYPE: _OWN}),
         *((names.metered_usd(step), labels) for labels in (shown, unlisted, nameless, asked)),
+        *((names.metered_requests(step), labels) for labels in (shown, unlisted, nameless, asked)),
         (names.tokens(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}),
         (names.DAY_TOTAL, {**spent, **_YESTERDAY}),
@@ -239,7 +245,7 @@ def _restart(spec: Spec, end: Duration) -> Case:
     records = (
         *(names.billable_tokens(step), names.tokens(step), names.unpriced_tokens(step), names.cost(step)),
         names.reported_usd(step),
-        *(names.gateway_cost(step), names.cost_of_day(step)),
+        *(names.gateway_cost(step), names.cost_of_day(step), names.requests(step)),
         *(names.DAY_TO_DATE, names.WEEK_TO_DATE, names.MONTH_TO_DATE),
     )
     samples = tuple(expect(_now(record), end, []) for record in records)

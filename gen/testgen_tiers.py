@@ -17,6 +17,8 @@ from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionth
 from tollbook.gen.spec import Spec
 
 _OWN, _ANOTHER, _UNTIERED = "tollbook-test", "tollbook-test-another", "tollbook-test-untiered"
+#: A model with a threshold, whose highest prices nobody knows any longer.
+_HIGH_FORGOTTEN = "high-forgotten"
 _PROVIDERS = (_OWN, _ANOTHER, _UNTIERED)
 
 #: Of these models a context is long over so many tokens, and costs so many dollars a million.
@@ -44,7 +46,7 @@ class _Used:
 
     @property
     def high(self) -> Decimal:
-        is_long = self.prompt > _OVER and not self.prompt_ago
+        is_long = self.prompt > _OVER and not self.prompt_ago and self.model != _HIGH_FORGOTTEN
         return Decimal(_HIGH_USD * (self.prompt + self.output)) / MILLION if is_long else Decimal(self.low)
 
 
@@ -74,6 +76,7 @@ def _used(spec: Spec) -> Iterator[_Used]:
     yield _Used(_OWN, "not-long", _OVER, 7_000, (5, 6), first)
     yield _Used(_OWN, "long-before", 60_000, 7_000, (1, 2), first, prompt_ago=1)
     yield _Used(_OWN, "before", 60_000, 7_000, (1, 2), first, ago=1)
+    yield _Used(_OWN, _HIGH_FORGOTTEN, 60_000, 7_000, (1, 2), first)
     yield _Used(_OWN, "twin", 60_000, 8_000, (1, 2), first)
     yield _Used(_ANOTHER, "twin", 60_000, 9_000, (1, 2), first)
     yield _Used(_ANOTHER, "not-long", 100, 7_000, (5, 6), first)
@@ -100,7 +103,8 @@ def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used)
 
 
 def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
-    """Some recorded now, some for the last time nearly a gap ago, and one before that."""
+    """Some recorded now, some for the last time nearly a gap ago, and one before that; the highest of input always now,
+    so that one type's price is not taken for another's."""
     in_gap = spec.prometheus.gap.milliseconds // spec.prometheus.step.milliseconds
     last_seen = {_OWN: 0, _ANOTHER: in_gap - 2, _UNTIERED: in_gap + 2}
     models = {(one.provider, one.model): last_seen[one.provider] for one in _used(spec)}
@@ -109,7 +113,8 @@ def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
         sold_as = {names.PROVIDER: provider, names.MODEL: model}
         yield input_series(names.LONG_CONTEXT_OVER, sold_as, _at(spec, end, ago, f"{_FIRST_OVER}", f"{_OVER}"))
         for token_type in names.TOKEN_TYPES:
-            high = _at(spec, end, ago, f"{_FIRST_HIGH_USD}", f"{_HIGH_USD}")
+            high_ago = in_gap + 2 if model == _HIGH_FORGOTTEN else 0 if token_type == names.INPUT else ago
+            high = _at(spec, end, high_ago, f"{_FIRST_HIGH_USD}", f"{_HIGH_USD}")
             yield input_series(names.PRICE_HIGH, {**sold_as, names.TOKEN_TYPE: token_type}, high)
 
 

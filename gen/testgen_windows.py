@@ -16,6 +16,7 @@ from tollbook.gen import (
     testgen_budget_edges,
     testgen_budget_windows,
     testgen_histories,
+    testgen_hours,
     testgen_reconciliation,
     testgen_records,
     testgen_tiers,
@@ -57,6 +58,7 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
         *testgen_records.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),
         *testgen_tiers.cases(spec, _END),
+        *testgen_hours.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
     end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)

@@ -87,6 +87,11 @@ def usd_counter(spec: Spec, request: Request, seen: str, pod: str = "pod") -> di
     return input_series(names.REPORTED_USD, _counter_labels(spec, request, pod), seen)
 
 
+def request_counter(spec: Spec, request: Request, seen: str, pod: str = "pod") -> dict[str, str]:
+    """One counter of LLM requests of one pod."""
+    return input_series(names.LLM_REQUESTS, _counter_labels(spec, request, pod), seen)
+
+
 def build_info(spec: Spec, gateway: Gateway, pod: str, tag: str, steps: int) -> dict[str, str]:
     labels = {**target(gateway, pod), **kept_labels(spec), names.TAG: tag}
     return input_series(names.BUILD_INFO, labels, constant(1, steps))

@@ -18,12 +18,14 @@ from tollbook.rules import (
     evaluation,
     figures,
     horizon,
+    hours,
     ledger,
     naming,
     pace,
     prices,
     reconciliation,
     reported,
+    requests,
     targets,
     tiers,
     tokens,
@@ -36,7 +38,7 @@ from tollbook.rules import (
 #: Each gives the rules of one gateway. They run in this order, at one instant, in the gateway's own group.
 GATEWAY_FAMILIES = (
     *(naming.rules, ledger.rules, tokens.rules, cost.rules, reported.rules, tiers.rules),
-    *(figures.rules, reconciliation.rules, calendar.rules),
+    *(requests.rules, hours.rules, figures.rules, reconciliation.rules, calendar.rules),
 )
 
 #: Each has groups of its own (`build`). They run at other instants than the gateways', so they read these over ranges.

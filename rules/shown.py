@@ -25,6 +25,7 @@ from tollbook.gen.promql import (
     matches,
     matches_not,
     regex_literal,
+    scalar,
     sum_by,
     sum_without,
 )
@@ -35,15 +36,18 @@ from tollbook.rules.scrapes import existing, scraped, settled
 NOBODY = f"{names.UNKNOWN}|"
 
 
-def summed(spec: Spec, gateway: Gateway, by: Sequence[str], increments: Expr, counter: Selector) -> Expr:
-    """The increments of a counter, summed by these labels."""
+def summed(
+    spec: Spec, gateway: Gateway, by: Sequence[str], increments: Expr, counter: Selector, without_tokens: bool = False
+) -> Expr:
+    """The increments of a counter, summed by these labels. Where it also counts what used no tokens, whoever used none
+    at all has one of the places that are left."""
     renamed = _renamed_providers(spec)
     shown = {entry.label: _shown(entry.label) for entry in spec.attribution}
     if renamed:
         shown[names.PROVIDER] = _shown(names.PROVIDER)
         increments = _under_present_names(increments, renamed)
     for entry in spec.attribution:
-        places = _places(spec, gateway, entry, counter)
+        places = _places(spec, gateway, entry, counter, without_tokens)
         on = (entry.label, *spec.prometheus.keep_labels)
         increments = binary(increments, "*", places, on=on, group_left=[_shown(entry.label)])
     # Two values may become one, which no series may do before it is summed: until then they stand under another label.
@@ -70,12 +74,14 @@ def _under_present_names(increments: Expr, renamed: Mapping[str, str]) -> Expr:
     return shown
 
 
-def _places(spec: Spec, gateway: Gateway, entry: Attribution, counter: Selector) -> Expr:
+def _places(spec: Spec, gateway: Gateway, entry: Attribution, counter: Selector, without_tokens: bool) -> Expr:
     """A series for each value that the counter has now, at the least, with the value under which it is shown. Each
     cluster has the limit for itself, as it has a gateway of its own."""
     clusters, by = spec.prometheus.keep_labels, (entry.label, *spec.prometheus.keep_labels)
     named, nobody = matches_not(entry.label, NOBODY), matches(entry.label, NOBODY)
     used = sum_by(by, settled(spec, scraped(gateway, names.TOKEN_USAGE_SUM).where(named)))
+    if without_tokens:
+        used = either(used, binary(scalar(0), "*", sum_by(by, settled(spec, counter.where(named)))))
     nobodys = aggregate("group", existing(spec, counter.where(nobody)), by)
     own_place = aggregate("group", either(largest(entry.limit, used, clusters), nobodys), by)
     others = labelled(aggregate("group", existing(spec, counter), by), _shown(entry.label), names.OTHER)

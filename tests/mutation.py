@@ -106,6 +106,21 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:metered_",
+        r"agentgateway:target:token_semantics\{[^}]*\}\[\[\[1ms -> 5m",
+        "whatever shows a counter in the step has a meaning in it",
+    ),
+    (
+        "^agentgateway:metered_",
+        r"present_over_time\(agentgateway\S+\[\[\[1m -> 2m\]\]\] offset 30s\)\)\)?, \"shown_",
+        "who was gone before the step has used nothing in it",
+    ),
+    (
+        "^agentgateway:metered_",
+        r'"shown_\w+", "other", \[\["" -> "x"\]\]',
+        "one label that no series has is as good as another",
+    ),
+    (
+        "^agentgateway:metered_",
         r"\[\[sum -> max\]\] without \(shown_",
         "there is one series of each: only a label of the rule's own is left out",
     ),
@@ -120,9 +135,9 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "every name has prices of all types, so that any of them tells the names",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens)",
-        r"\[\[last_over_time -> count_over_time\]\]\(agentgateway:model:names|model:names\{[^}]*\}\[\[\[1ms -> 5m",
-        "a name's value is one, and the names are those of a moment ago unless another spec is loaded",
+        "^agentgateway:(tokens|unpriced_tokens|reported_usd|requests)",
+        r"\[\[last_over_time -> count_over_time\]\]\(agentgateway:model:names",
+        "a name's value is one",
     ),
     (
         "^agentgateway:billable_tokens",
@@ -135,7 +150,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "one label that no series has is as good as another",
     ),
     (
-        "^agentgateway:(tokens|reported_usd)",
+        "^agentgateway:(tokens|reported_usd|requests)",
         r"\[\[\* -> /\]\] on",
         "tokens are multiplied by one here, which only lends them the model's name",
     ),
@@ -145,7 +160,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "two models have one name only while rules of two specs overlap (tests/test_tokens.py)",
     ),
     (
-        "^agentgateway:(tokens|reported_usd)",
+        "^agentgateway:(tokens|reported_usd|requests)",
         r'response_model="unknown"\}\[1ms\]\) unless (?:(?!gen_ai_request_model).)*\[\[',
         "no price bears the name 'unknown', so that nothing is found by such a response",
     ),
@@ -168,6 +183,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "^agentgateway:(gateway_cost_usd|input_tokens|output_tokens)",
         r"0 \* \[\[max -> sum\]\]",
         "zero times anything is zero",
+    ),
+    (
+        "^agentgateway:cost_usd_(low|high)",
+        r"and on \([^)]*\) \(agentgateway:long_context_over:tokens or \(\[\[last_over_time -> min_over_time",
+        "that a model has tiers is told by any threshold of it",
+    ),
+    (
+        "^agentgateway:cost_usd_high",
+        r"\[\[max -> sum\]\] by \(gen_ai_system, model, gen_ai_token_type\)",
+        "of each model and type there is one highest price",
     ),
     (
         "^agentgateway:cost_usd:minus_reported",
@@ -230,9 +255,14 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "every name has a price of each type, and which one is read does not matter to its name",
     ),
     (
-        "^agentgateway:(tokens|unpriced_tokens|reported_usd)",
-        r"agentgateway:model:names\{[^}]*\}\[\[\[1ms -> 5m\]\]\]",
-        "names recorded before a restart are those recorded after it, unless it brings another spec",
+        "^agentgateway:[a-z_]+:(of_hour|hour_to_date)",
+        r"(and|\*) on \(\[\[gateway -> nothing",
+        "both sides are of this gateway",
+    ),
+    (
+        "^agentgateway:[a-z_]+:hour_to_date",
+        r'part_of_hour(x| -> )|"before" -> |"before", \[\["" -> "x"\]\]',
+        "the label lives inside this one expression, so that any name and any value are as good",
     ),
     (
         "^LLM(RequestsWithoutUsage|TokenSumsMissing|TokenCountersFrozen|CatalogLookups)|^agentgateway:target:token_sem",

@@ -64,6 +64,17 @@ def usd_counter(pod: str = "pod", **labels: str) -> str:
     return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod), **own, **labels})
 
 
+def request_counter(pod: str = "pod", **labels: str) -> str:
+    """The pod's own count of requests of the model openai/gpt."""
+    own = {
+        "gateway": "ai/gw",
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": "gpt",
+        "gen_ai_response_model": "gpt",
+    }
+    return notation("agentgateway_gen_ai_server_request_duration_count", **{**_target(pod), **own, **labels})
+
+
 def build_info(tag: str, pod: str = "pod", **labels: str) -> str:
     """What the pod says of its version."""
     return notation("agentgateway_build_info", **{**_target(pod), "tag": tag, **labels})

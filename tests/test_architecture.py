@@ -20,15 +20,15 @@ PACKAGES = ("gen", "rules", "dashboards")
 
 TESTGENS = """testgen_attribution testgen_blindness testgen_budget_edges testgen_budget_windows
 testgen_budgets testgen_calendar testgen_counting testgen_dates testgen_dollars testgen_growth testgen_histories
-testgen_horizon testgen_pace testgen_places testgen_prices testgen_reconciliation testgen_records testgen_rises
-testgen_semantics testgen_shares testgen_targets testgen_tiers testgen_windows"""
+testgen_horizon testgen_hours testgen_lives testgen_pace testgen_places testgen_prices testgen_reconciliation
+testgen_records testgen_rises testgen_semantics testgen_shares testgen_targets testgen_tiers testgen_windows"""
 
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": (
         (
-            "errors durations wording names promql promql_reading spec model gateways annotations placeholders "
-            "timezones pacing"
+            "errors durations wording names promql promql_moments promql_reading spec model gateways annotations "
+            "placeholders timezones pacing"
         ),
         "",
     ),

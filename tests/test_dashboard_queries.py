@@ -60,6 +60,9 @@ class Past:
     def tokens(self, after: int, until: int) -> int:
         return sum(sum(bill.tokens.values()) for end, bill in self.bills.items() if after < end <= until)
 
+    def requests(self, after: int, until: int) -> int:
+        return sum(sum(bill.requests.values()) for end, bill in self.bills.items() if after < end <= until)
+
     def unpriced(self, after: int, until: int) -> int:
         return sum(sum(bill.unpriced.values()) for end, bill in self.bills.items() if after < end <= until)
 
@@ -116,7 +119,8 @@ def test_every_panel_answers_what_it_promises(url: str, past: Past, length: int)
 
 def truths(past: Past, panel: Json, request: Asked) -> Iterator[Decimal | int]:
     """The sum of all that a query answers, where its records alone tell what that is."""
-    read = set(re.findall(r"agentgateway[:_][\w:]+", request.query)) - {names.gateway_cost(STEP)}
+    by_steps = re.sub(r"\b(agentgateway:\w+):(of_hour|hour_to_date)\b", rf"\1:increase{STEP}", request.query)
+    read = set(re.findall(r"agentgateway[:_][\w:]+", by_steps)) - {names.gateway_cost(STEP)}
     if len(read) != 1 or re.search(r"[-/] |\w==|>|topk\(\d\b", request.query.replace("offset -", "")):
         return
     record, start, end = read.pop(), request.start, request.end
@@ -142,6 +146,7 @@ RECORDED_BY_STEP: dict[str, Callable[[Past, int, int], Decimal | int]] = {
     names.cost_of_day(STEP): Past.usd,
     names.tokens(STEP): Past.tokens,
     names.unpriced_tokens(STEP): Past.unpriced,
+    names.requests(STEP): Past.requests,
 }
 TO_DATE = {names.DAY_TO_DATE: Period.DAY, names.WEEK_TO_DATE: Period.WEEK, names.MONTH_TO_DATE: Period.MONTH}
 LATELY = {names.COST_1H: HOUR, names.COST_HOURLY: HOUR, names.COST_BY_GATEWAY: HOUR, names.COST_DAILY: DAY}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from promtool_cases import Case, all_rules, failures
-from spec_builders import counter, spec_of, up
+from spec_builders import counter, request_counter, spec_of, up
 
 from tollbook import rules
 from tollbook.gen import names
@@ -41,6 +41,7 @@ CONTRACT = {
     "agentgateway:cost_usd:total_monthly": ('cluster="eu"', 1),
     "agentgateway:tokens:increase1m": (f"{MODEL},{OUTPUT},{SPENDER}", 100_000),
     "agentgateway:cost_usd:increase1m": (f"{MODEL},{OUTPUT},{SPENDER}", 1),
+    "agentgateway:requests:increase1m": (f"{MODEL},{SPENDER}", 3),
     "agentgateway:cost_usd:increase1h": (f"{MODEL},{OUTPUT},{SPENDER}", 1),
     "agentgateway:cost_usd:day_to_date": (f"{MODEL},{SPENDER}", 1),
     "agentgateway:cost_usd:week_to_date": (f"{MODEL},{SPENDER}", 1),
@@ -64,6 +65,7 @@ def test_every_record_of_the_contract_has_its_name_labels_and_figure(promtool: P
     price = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt-2024",gen_ai_token_type="output"'
     own = f"agentgateway:price_usd_per_mtok{{{price}}}"
     series = {up(cluster="eu"): "1x20", counter("output", **WHO): "_x7 100000x20"}
+    series[request_counter(**WHO)] = "_x7 3x20"
     case = Case("contract", all_rules(spec_of(SPEC)), series, (*samples, (own, "4m", {own: 10})))
     assert failures(promtool, case) == {}
 

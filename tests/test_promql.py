@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from promtool_cases import NOTHING, Case, failures, rule_file_of
 
-from tollbook.gen import promql, promql_reading
+from tollbook.gen import promql, promql_moments, promql_reading
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import Expr, binary, both, either, layout, negative, scalar, series, unless, vector
+from tollbook.gen.promql import Expr, binary, both, either, eq, layout, negative, scalar, series, unless, vector
 
 HOUR, MINUTE = Duration.parse("1h"), Duration.parse("1m")
 NO_RULES = rule_file_of([Recording("nothing:nothing:nothing", vector(0))])
@@ -365,6 +365,23 @@ def test_a_label_is_set_to_any_text(promtool: Path) -> None:
     labelled = str(promql.labelled(series("a").now(), "l", 'US$1 "x" \\ $$'))
     expected = {'a{l="US$1 \\"x\\" \\\\ $$"}': 1}
     assert failures(promtool, Case("label", NO_RULES, {'a{l="b"}': "1"}, ((labelled, "0m", expected),))) == {}
+
+
+# ---- Moments -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_for_the_end_of_a_graph_is_of_any_point_that_is_drawn() -> None:
+    """promtool asks for one moment, which is its own end: tests/dashboard/test_sums.py draws graphs."""
+    ending = promql_moments.at_end("sum", series("a", eq("l", "x")), HOUR, HOUR)
+    assert str(ending) == 'sum_over_time(a{l="x"}[1h] @ end() offset 1h)'
+    assert layout(both(series("a").now(), promql_moments.is_end(), on=())) == (
+        "  a\nand on ()\n  (vector(time()) == max_over_time(vector(time())[1s:1s] @ end()))"
+    )
+
+
+def test_one_moment_is_its_own_end(promtool: Path) -> None:
+    ending = both(series("a").now(), promql_moments.is_end(), on=())
+    assert failures(promtool, Case("end", NO_RULES, {"a": "1x10"}, ((str(ending), "3m", {"a": 1}),))) == {}
 
 
 # ---- Reading ---------------------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ import pytest
 
 from tollbook import dashboards
 from tollbook.dashboards import grid
-from tollbook.dashboards.queries import bar_width_floor
+from tollbook.dashboards.sums import bar_width_floor
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.placeholders import fill_in, variables_in
 from tollbook.gen.promql_reading import metrics_of
-from tollbook.gen.spec import Spec, Threshold
+from tollbook.gen.spec import Attribution, Spec, Threshold
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,6 +125,14 @@ def test_every_label_of_who_spends_has_its_ranking_and_its_column(full: Json, mi
     ]
 
 
+def test_eight_labels_of_who_spends_have_a_ranking_and_the_others_a_place_in_the_table(minimal_spec: Spec) -> None:
+    many = tuple(Attribution(f"l{number}", "x", limit=50) for number in range(1, 11))
+    found = panels(dashboards.build(replace(minimal_spec, attribution=many)))
+    assert [title for title in found if title.startswith("Spend by l")] == [f"Spend by l{n}" for n in range(1, 9)]
+    columns = found["Who spent what"]["transformations"][0]["options"]["indexByName"]
+    assert {entry.label for entry in many} <= columns.keys()
+
+
 def test_budgets_are_shown_where_there_are_budgets(full: Json, minimal: Json) -> None:
     budgets = [
         "Fullest budget",
@@ -206,8 +214,11 @@ def test_only_the_job_that_is_counted_is_read(full: Json, minimal: Json) -> None
 
 
 def traffic(dashboard: Json) -> list[Json]:
+    """The panels of raw series: all of the row but the first, which reads the ledger."""
     titles = list(panels(dashboard))
-    return [panels(dashboard)[title] for title in titles[titles.index("Traffic") + 1 : titles.index("Hourly cost") - 1]]
+    first, *raw = titles[titles.index("Traffic") + 1 : titles.index("Hourly cost") - 1]
+    assert first == "LLM requests"
+    return [panels(dashboard)[title] for title in raw]
 
 
 def selectors(expr: str) -> list[str]:
@@ -250,6 +261,12 @@ def test_runbooks_are_where_the_spec_says(minimal_spec: Spec) -> None:
 # ---- What it says --------------------------------------------------------------------------------
 
 
+def ledgers_of(read: set[str], named: set[str]) -> set[str]:
+    """The hours of a ledger are told by its name."""
+    hours = {hour: ledger for ledger in named for hour in (names.of_hour(ledger), names.hour_to_date(ledger))}
+    return {hours.get(metric, metric) for metric in read}
+
+
 def test_every_panel_says_what_it_shows_what_it_reads_and_what_to_do_when_it_looks_wrong(good: Json) -> None:
     for title, panel in panels(good).items():
         if panel["type"] in ("row", "text"):
@@ -258,8 +275,9 @@ def test_every_panel_says_what_it_shows_what_it_reads_and_what_to_do_when_it_loo
         assert match, f"{title}: {panel['description']}"
         assert match[1].endswith("."), title
         named = set(re.findall(r"`([^`]+)`", match[2]))
-        zero_of = {metric for metric in metrics_read(panel) if "gateway_cost_usd" in metric} - named
-        assert named == metrics_read(panel) - zero_of, title
+        read = ledgers_of(metrics_read(panel), named)
+        zero_of = {metric for metric in read if "gateway_cost_usd" in metric} - named
+        assert named == read - zero_of, title
 
 
 def test_no_description_holds_what_grafana_would_take_for_a_variable(good: Json) -> None:

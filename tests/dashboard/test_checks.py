@@ -257,16 +257,16 @@ BEYOND_SHAPE: dict[str, tuple[Break, str]] = {
         "panel 'Unpriced share': its link 'Unpriced tokens by name' leads to panel 999, which is not there",
     ),
     "raw series over 90 days": (
-        lambda d: panel(d, "LLM requests").pop("timeFrom"),
-        f"panel 'LLM requests': reads {names.LLM_REQUESTS} as it is scraped, however long the time range: {TIME_FROM}",
+        lambda d: panel(d, "Answers by status").pop("timeFrom"),
+        f"panel 'Answers by status': reads {names.REQUESTS} as it is scraped, however long the time range: {TIME_FROM}",
     ),
     "buckets over the whole range": (
         lambda d: query(d, "Today").update(expr=f"sum(increase({names.FIRST_TOKEN_BUCKETS}[$__range]))"),
         "panel 'Today': reads the buckets of a histogram over the whole time range",
     ),
     "rate over a fixed window": (
-        lambda d: edit(query(d, "LLM requests"), "[$__rate_interval]", "[5m]"),
-        "panel 'LLM requests': a rate over [5m] misses what lies between points; [$__rate_interval] does not",
+        lambda d: edit(query(d, "Answers by status"), "[$__rate_interval]", "[5m]"),
+        "panel 'Answers by status': a rate over [5m] misses what lies between points; [$__rate_interval] does not",
     ),
     "annotation of what nobody records": (
         lambda d: d["annotations"]["list"][0].update(expr="agentgateway:spend:daily"),

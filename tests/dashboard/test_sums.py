@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,10 @@ def blocks(promtools: list[tuple[str, Path]], entries: list[Entry], tmp_path_fac
     """The ledger as a Prometheus has it on disk."""
     folder = tmp_path_factory.mktemp("ledger")
     step = Duration.parse("1m")
-    lines = [f"{names.cost(step)}{braced(entry.labels)} {entry.dollars} {entry.seconds}" for entry in entries]
-    lines += [f"{names.tokens(step)}{braced(entry.labels)} 1 {entry.seconds}" for entry in entries]
-    lines += sliding_hours(entries)
-    lines += [*cached(step), *requested()]
+    spent = [(entry.seconds, braced(entry.labels), entry.dollars) for entry in entries]
+    lines = [*recorded(names.cost(step), spent), *sliding_hours(entries), *priced()]
+    lines += recorded(names.tokens(step), [*((seconds, cell, 1.0) for seconds, cell, _ in spent), *cached()])
+    lines += recorded(names.requests(step), requested())
     lines += [
         f'{names.gateway_cost(step)}{{gateway="edge/{gateway}",cluster="prod"}} 0 {MIDNIGHT + 60 * minute + PHASE}'
         for gateway in ("east", "west")
@@ -89,6 +90,24 @@ def blocks(promtools: list[tuple[str, Path]], entries: list[Entry], tmp_path_fac
     command: list[str | Path] = [promtools[0][1], "tsdb", "create-blocks-from", "openmetrics"]
     subprocess.run([*command, folder / "ledger.om", folder / "data"], check=True, capture_output=True)
     return folder / "data"
+
+
+def recorded(ledger: str, steps: Iterable[tuple[float, str, float]]) -> Iterator[str]:
+    """The steps of a ledger (when, whose, how much), and its hours as the rules put them down: with the first step of
+    the next one, whether or not it is used."""
+    by_second: dict[float, dict[str, float]] = defaultdict(dict)
+    for seconds, cell, amount in steps:
+        yield f"{ledger}{cell} {amount} {seconds}"
+        by_second[seconds][cell] = amount
+    hour, held = 0.0, dict[str, float]()
+    for minute in (minute for minute in MINUTES if minute % 97 != 5):
+        seconds = MIDNIGHT + 60 * minute + PHASE
+        if seconds // 3600 != hour:
+            yield from (f"{names.of_hour(ledger)}{cell} {amount} {seconds}" for cell, amount in held.items() if amount)
+            hour, held = seconds // 3600, dict.fromkeys(held, 0.0)
+        for cell, amount in by_second[seconds].items():
+            held[cell] = held.get(cell, 0) + amount
+        yield from (f"{names.hour_to_date(ledger)}{cell} {amount} {seconds}" for cell, amount in held.items())
 
 
 def sliding_hours(entries: list[Entry]) -> list[str]:
@@ -103,32 +122,26 @@ def sliding_hours(entries: list[Entry]) -> list[str]:
 READ = {30 * 60: 1_000_000, 20 * 60: 250_000, 60: 9_000_000}
 
 
-def cached(step: Duration) -> Iterator[str]:
-    """What was read from a cache, and the prices of every minute."""
+def cached() -> Iterator[tuple[float, str, float]]:
     own = Entry(0, "edge/east", "claude-3-5-haiku", names.CACHE_READ, 0).labels
     for minute, tokens in READ.items():
-        yield f"{names.tokens(step)}{braced(own)} {tokens} {MIDNIGHT + 60 * minute + PHASE}"
+        yield MIDNIGHT + 60 * minute + PHASE, braced(own), tokens
+
+
+def priced() -> Iterator[str]:
+    """The prices of every minute."""
     sold_as = {names.PROVIDER: "anthropic", names.MODEL: "claude-3-5-haiku"}
     for token_type, usd in ((names.INPUT, "0.8"), (names.CACHE_READ, "0.08")):
         price = f"{names.PRICE}{braced(sold_as | {names.TOKEN_TYPE: token_type})}"
         yield from (f"{price} {usd} {MIDNIGHT + 60 * minute + PHASE}" for minute in MINUTES)
 
 
-def requested() -> Iterator[str]:
-    """Six requests a minute of a model's dated name, of a job that is counted and of one that is not; and one a minute
-    whose answer did not tell its model."""
-    dated = "claude-3-5-haiku-20241022"
-    name = {names.PROVIDER: "anthropic", names.RESPONSE_MODEL: dated, names.MODEL: "claude-3-5-haiku"}
-    own = {names.GATEWAY: "edge/east", names.PROVIDER: "anthropic", names.REQUEST_MODEL: dated, "cluster": "prod"}
-    own["team"] = "platform"
-    for minute in MINUTES:
-        at = MIDNIGHT + 60 * minute + PHASE
-        yield f"{names.MODEL_NAMES}{braced({names.GATEWAY: 'edge/east', **name})} 1 {at}"
-        for job in ("monitoring/edge-east", "monitoring/agentgateway-proxy"):
-            answered = own | {names.JOB: job, names.RESPONSE_MODEL: dated}
-            yield f"{names.LLM_REQUESTS}{braced(answered)} {6 * minute} {at}"
-            nameless = own | {names.JOB: job, names.RESPONSE_MODEL: names.UNKNOWN}
-            yield f"{names.LLM_REQUESTS}{braced(nameless)} {minute} {at}"
+def requested() -> Iterator[tuple[float, str, float]]:
+    """Six requests a minute of a model with a price, and one of a model without."""
+    for minute in (minute for minute in MINUTES if minute % 97 != 5):
+        for model, count in (("claude-3-5-haiku", 6), ("new", 1)):
+            own = Entry(MIDNIGHT + 60 * minute + PHASE, "edge/east", model, "", 0)
+            yield own.seconds, braced({label: value for label, value in own.labels.items() if value}), count
 
 
 def series_of(line: str) -> str:
@@ -284,12 +297,14 @@ def test_any_label_splits_them_and_what_lacks_it_is_none(ask: Ask, entries: list
 
 
 def test_requests_are_counted_once_and_under_the_names_that_are_billed(ask: Ask, entries: list[Entry]) -> None:
-    """Seven a minute in 1440 minutes; `increase` guesses what was before the first scrape and after the last."""
-    assert ask(TOP, column=REQUESTS, group_by="model") == {"claude-3-5-haiku": pytest.approx(10_080, rel=0.001)}
+    """The day begins at 06:20:30 and the last record is one of 06:19. So it holds 1439 minutes, of which 15 were not
+    recorded: those from the 393rd on, every 97th, up to the 1751st."""
+    assert ask(TOP, column=REQUESTS, group_by="model") == {"claude-3-5-haiku": 6 * 1424, "new": 1424}
+    assert ask(TOP, column=REQUESTS, group_by="team") == {"platform": 7 * 1424}
     assert ask(TOP, column=REQUESTS, group_by="team", model="(experiment)") == {}
     spent = dollars(entries, *DAY, model="claude-3-5-haiku")
     each = ask(TOP, column=USD_A_REQUEST, group_by="model")
-    assert each == {"claude-3-5-haiku": pytest.approx(spent / 10_080, rel=0.001)}
+    assert each == {"claude-3-5-haiku": pytest.approx(spent / (6 * 1424))}
 
 
 def test_caching_saves_the_difference_of_two_prices(ask: Ask) -> None:

@@ -106,7 +106,6 @@ NARROWED_LESS = {
     "Monthly cost": {"cluster", "region"},
     "Daily cost trend": {"cluster", "region"},
     "Prices in use": {"gen_ai_system", "model"},
-    "LLM requests": TRAFFIC,
     "Answers by status": {"cluster", "region", "gateway"},
     "Failed answers": {"cluster", "region", "gateway"},
     "Duration of LLM requests": TRAFFIC,
