@@ -19,6 +19,8 @@ from tollbook.gen.spec import Spec
 _OWN, _ANOTHER, _UNTIERED = "tollbook-test", "tollbook-test-another", "tollbook-test-untiered"
 #: A model with a threshold, whose highest prices nobody knows any longer.
 _HIGH_FORGOTTEN = "high-forgotten"
+#: One whose threshold and prices were last recorded nearly a gap ago, while others of its provider are recorded now.
+_OLDER = "older"
 _PROVIDERS = (_OWN, _ANOTHER, _UNTIERED)
 
 #: Of these models a context is long over so many tokens, and costs so many dollars a million.
@@ -79,7 +81,9 @@ def _used(spec: Spec) -> Iterator[_Used]:
     yield _Used(_OWN, _HIGH_FORGOTTEN, 60_000, 7_000, (1, 2), first)
     yield _Used(_OWN, "twin", 60_000, 8_000, (1, 2), first)
     yield _Used(_ANOTHER, "twin", 60_000, 9_000, (1, 2), first)
-    yield _Used(_ANOTHER, "not-long", 100, 7_000, (5, 6), first)
+    for model in ("long", "not-long"):
+        yield _Used(_ANOTHER, model, 100, 7_000, (5, 6), first)
+    yield _Used(_OWN, _OLDER, 60_000, 7_000, (1, 2), first)
     yield _Used(_UNTIERED, "twin", 60_000, 9_000, (1, 2), first)
     yield _Used(_UNTIERED, "forgotten", 60_000, 9_000, (1, 2), first)
 
@@ -91,8 +95,12 @@ def _sold_as(used: _Used) -> dict[str, str]:
 def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used) -> Iterator[dict[str, str]]:
     """What was added for a long context is no base rate."""
     step, own = spec.prometheus.step, {**gateway, **_sold_as(used), **used.who}
+    # A third of the prompts is of each type, and all together are long.
+    third, prompt_ago = used.prompt // 3, used.ago or used.prompt_ago
     entries = (
-        (names.INPUT, used.prompt, used.usd[0], used.ago or used.prompt_ago),
+        (names.INPUT, used.prompt - 2 * third, used.usd[0], prompt_ago),
+        (names.CACHE_READ, third, 0, prompt_ago),
+        (names.CACHE_WRITE, third, 0, prompt_ago),
         (names.OUTPUT, used.output, used.usd[1], used.ago),
     )
     for token_type, tokens, usd, ago in entries:
@@ -108,6 +116,7 @@ def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
     in_gap = spec.prometheus.gap.milliseconds // spec.prometheus.step.milliseconds
     last_seen = {_OWN: 0, _ANOTHER: in_gap - 2, _UNTIERED: in_gap + 2}
     models = {(one.provider, one.model): last_seen[one.provider] for one in _used(spec)}
+    models[_OWN, _OLDER] = in_gap - 2
     del models[_UNTIERED, "twin"]
     for (provider, model), ago in models.items():
         sold_as = {names.PROVIDER: provider, names.MODEL: model}

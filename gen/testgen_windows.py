@@ -136,10 +136,10 @@ def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _idle(spec: Spec) -> Case:
-    """The first gateway is known, although not reached, and nothing is used: that is zero. Of the others, whose targets
-    are not known, nothing is known."""
+    """The first gateway is known, and nothing is used: that is zero. Of the others, whose targets are not known,
+    nothing is known."""
     first = spec.gateways[0]
-    pod = _last(_EVERY, 0)
+    pod = _last(_EVERY, 1)
     kept = traffic.kept_labels(spec)
     idle = [
         ({**kept, names.GATEWAY: gateway.id}, 0)

@@ -190,6 +190,16 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "that a model has tiers is told by any threshold of it",
     ),
     (
+        "^agentgateway:cost_usd:increase1m",
+        r"cost_usd_high:increase1m\{[^}]*\}\[\[\[1ms|and \[\[last_over_time -> count_over_time\]\]\(agentgateway:rep",
+        "the upper bound is recorded with the lower one, and here it counts whether the gateway counted anything",
+    ),
+    (
+        "^LLMCostDisagreesWithGateway",
+        r"abs\(\[\[sum -> max",
+        "of each gateway and model there is one difference",
+    ),
+    (
         "^agentgateway:cost_usd_high",
         r"\[\[max -> sum\]\] by \(gen_ai_system, model, gen_ai_token_type\)",
         "of each model and type there is one highest price",
