@@ -19,8 +19,8 @@ from tollbook.gen.spec import Spec
 _OWN, _ANOTHER, _UNTIERED = "tollbook-test", "tollbook-test-another", "tollbook-test-untiered"
 #: A model with a threshold, whose highest prices nobody knows any longer.
 _HIGH_FORGOTTEN = "high-forgotten"
-#: One whose threshold and prices were last recorded nearly a gap ago, while others of its provider are recorded now.
-_OLDER = "older"
+#: Those whose thresholds and prices were last recorded nearly a gap ago, while others of the provider are recorded now.
+_OLDER = ("older", "older-and-long")
 _PROVIDERS = (_OWN, _ANOTHER, _UNTIERED)
 
 #: Of these models a context is long over so many tokens, and costs so many dollars a million.
@@ -83,7 +83,8 @@ def _used(spec: Spec) -> Iterator[_Used]:
     yield _Used(_ANOTHER, "twin", 60_000, 9_000, (1, 2), first)
     for model in ("long", "not-long"):
         yield _Used(_ANOTHER, model, 100, 7_000, (5, 6), first)
-    yield _Used(_OWN, _OLDER, 60_000, 7_000, (1, 2), first)
+    for number, model in enumerate(_OLDER):
+        yield _Used(_OWN, model, 60_000 * number, 7_000, (1, 2), first)
     yield _Used(_UNTIERED, "twin", 60_000, 9_000, (1, 2), first)
     yield _Used(_UNTIERED, "forgotten", 60_000, 9_000, (1, 2), first)
 
@@ -116,7 +117,7 @@ def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
     in_gap = spec.prometheus.gap.milliseconds // spec.prometheus.step.milliseconds
     last_seen = {_OWN: 0, _ANOTHER: in_gap - 2, _UNTIERED: in_gap + 2}
     models = {(one.provider, one.model): last_seen[one.provider] for one in _used(spec)}
-    models[_OWN, _OLDER] = in_gap - 2
+    models |= {(_OWN, model): in_gap - 2 for model in _OLDER}
     del models[_UNTIERED, "twin"]
     for (provider, model), ago in models.items():
         sold_as = {names.PROVIDER: provider, names.MODEL: model}
