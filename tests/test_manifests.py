@@ -20,7 +20,8 @@ from tollbook import rules
 from tollbook.gen import yamlio
 from tollbook.gen.checks import monitoring_problems
 from tollbook.gen.manifests import manifests
-from tollbook.gen.rulefile import rule_groups
+from tollbook.gen.promql import layout
+from tollbook.gen.rulefile import WIDEST, rule_groups
 from tollbook.gen.spec import Spec
 
 
@@ -267,3 +268,17 @@ def test_every_group_is_in_one_object_whole_and_in_its_order(big: Spec, big_obje
     shared_out = [group for each in of_kind(big_objects, "PrometheusRule") for group in each["spec"]["groups"]]
     assert shared_out == rule_groups(rules.build(big))
     assert len({group["name"] for group in shared_out}) == len(shared_out)
+
+
+def test_expressions_that_nest_deeply_are_indented_by_one_space_and_mean_the_same() -> None:
+    labels = ", ".join(f"{{label: l{number}, expression: x}}" for number in range(1, 17))
+    (group,) = (group for group in rules.build(spec_of(f"attribution: [{labels}]")) if ".gateway." in group.name)
+    (written,) = rule_groups([group])
+    indents = {}
+    for rule, data in zip(group.rules, written["rules"], strict=True):
+        lines = data["expr"].splitlines()[1:]  # below the note
+        assert [line.strip() for line in lines] == [line.strip() for line in layout(rule.expr).splitlines()]
+        indents[data["record"]] = {len(line) - len(line.lstrip()) for line in lines}
+    assert max(max(widths) for widths in indents.values()) <= WIDEST
+    assert 1 in indents["agentgateway:metered_tokens:increase1m"]
+    assert 1 not in indents["agentgateway:tokens:increase1m"]
