@@ -24,8 +24,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from commandline import SPEC, contents, tollbook
+
+# Machines are noisy: how long an example takes says nothing about what it tries.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDS = ("oldest", "newest")
