@@ -374,8 +374,8 @@ def test_what_is_asked_for_the_end_of_a_graph_is_of_any_point_that_is_drawn() ->
     """promtool asks for one moment, which is its own end: tests/dashboard/test_sums.py draws graphs."""
     ending = promql_moments.at_end("sum", series("a", eq("l", "x")), HOUR, HOUR)
     assert str(ending) == 'sum_over_time(a{l="x"}[1h] @ end() offset 1h)'
-    assert layout(both(series("a").now(), promql_moments.is_end(), on=())) == (
-        "  a\nand on ()\n  (vector(time()) == max_over_time(vector(time())[1s:1s] @ end()))"
+    assert str(both(series("a").now(), promql_moments.is_end(), on=())) == (
+        "a and on () (vector(time()) == max_over_time(vector(time())[1s:1s] @ end()))"
     )
 
 
