@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tollbook.dashboards.style import text
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.spec import Spec
 
 
@@ -59,7 +59,7 @@ def _limits(spec: Spec) -> Iterator[str]:
         "percent of all tokens in total, and never showed more than the truth."
     )
     tiered = [model.name for model in spec.models if model.prices[-1].tiers]
-    silent = [gateway.id for gateway in spec.gateways if gateway.version < REPORTS_USD_SINCE]
+    silent = [gateway.id for gateway in spec.gateways if not reports_usd(gateway)]
     if tiered and silent:
         yield (
             f"Too low for long contexts at {len(silent)} of {len(spec.gateways)} gateways, which do not count dollars "

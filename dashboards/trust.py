@@ -29,7 +29,7 @@ from tollbook.dashboards.style import (
 from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import panel, runbook
 from tollbook.gen import names
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.spec import Spec
 
 CHECK_UNPRICED = (
@@ -211,7 +211,7 @@ def hourly_difference(spec: Spec) -> Any:
 
 
 def reported(spec: Spec) -> bool:
-    return any(gateway.version >= REPORTS_USD_SINCE for gateway in spec.gateways)
+    return any(reports_usd(gateway) for gateway in spec.gateways)
 
 
 # ---- Scrapes and rules -----------------------------------------------------------------------------------------

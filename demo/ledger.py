@@ -21,7 +21,7 @@ from demo.windows import Figures, Hours, SinceBegin, Window, total
 from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import quote
 from tollbook.gen.spec import Budget, Period, Spec
@@ -136,7 +136,7 @@ class Ledger:
         """Ours less the gateway's own, where it counts dollars."""
         by = (names.GATEWAY, names.PROVIDER, names.MODEL)
         ours, theirs = _by(hour, by), _by(reported, by)
-        counting = {gateway.id for gateway in self._spec.gateways if gateway.version >= REPORTS_USD_SINCE}
+        counting = {gateway.id for gateway in self._spec.gateways if reports_usd(gateway)}
         return {
             labels: usd - theirs.get(labels, Decimal())
             for labels, usd in ours.items()

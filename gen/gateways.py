@@ -53,6 +53,17 @@ TOKEN_SEMANTICS = (
     TokenSemantics((0, 0), (), "no cache types are exported: cached tokens are part of `input` or are not seen at all"),
 )
 
+
+def reports_usd(gateway: Gateway) -> bool:
+    """Whether it counts dollars itself."""
+    return gateway.version >= REPORTS_USD_SINCE
+
+
+def looks_up_prices(gateway: Gateway) -> bool:
+    """Whether it counts how it looks up prices in its own catalog."""
+    return gateway.version >= LOOKS_UP_PRICES_SINCE
+
+
 #: What a provider was called by older versions -> its name now.
 RENAMED_PROVIDERS = {"azure.openai": "azure"}
 

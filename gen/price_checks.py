@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tollbook.gen import names
 from tollbook.gen.errors import Problem, Severity
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import REPORTS_USD_SINCE, reports_usd
 from tollbook.gen.sections import also_at, repeats
 from tollbook.gen.wording import did_you_mean, quoted
 
@@ -154,7 +154,7 @@ def _first_few(shown: Sequence[str]) -> str:
 
 def _lower_bounds(resolved: Resolved) -> Iterator[Problem]:
     """One warning for all models whose newest price has tiers: a warning each would bury everything else."""
-    if all(gateway.version >= REPORTS_USD_SINCE for gateway in resolved.spec.gateways):
+    if all(reports_usd(gateway) for gateway in resolved.spec.gateways):
         return
     tiered = [
         (section.place("prices", len(model.prices) - 1, "tiers"), quoted(model.name))

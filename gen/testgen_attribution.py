@@ -9,7 +9,7 @@ from typing import Any
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Alert
 from tollbook.gen.promql import series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, constant, expect, expect_alerts, values
@@ -83,7 +83,7 @@ class _Spenders:
         labelled = replace(request, labels={**request.labels, self.entry.label: value})
         yield traffic.counter(self.spec, labelled, names.OUTPUT, seen)
         yield traffic.request_counter(self.spec, labelled, seen)
-        if self.gateway.version >= REPORTS_USD_SINCE:
+        if reports_usd(self.gateway):
             yield traffic.usd_counter(self.spec, labelled, seen)
 
 
@@ -101,7 +101,7 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
         nameless = _nobodys(spec, unattributed[0], everybody)
         expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
     at = traffic.instant(spec, traffic.counted(spec, grown + 1))
-    reporting = [spenders for spenders in everybody if spenders.gateway.version >= REPORTS_USD_SINCE]
+    reporting = [spenders for spenders in everybody if reports_usd(spenders.gateway)]
     step = spec.prometheus.step
     summed = [_summed(record, at, everybody) for record in (names.tokens(step), names.requests(step))]
     summed += [_summed(names.metered_usd(step), at, reporting)] if reporting else []

@@ -122,7 +122,11 @@ def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Dura
         known = values(absent(now + by_rules - entries), constant(1, entries - by_rules))
         series_in = (
             *_ledger(spec, cell, ((now, cell, lately),)),
-            input_series(_TO_DATE[period], traffic.without_type(cell), _at(now, _plain(budget.usd * trial.spent))),
+            input_series(
+                _TO_DATE[period],
+                traffic.without_type(cell),
+                traffic.ending(spec, end, number(_plain(budget.usd * trial.spent))),
+            ),
             input_series(names.CALENDAR, {names.GATEWAY: cell.gateway, names.DAY: "1"}, known),
         )
         due = [({names.BUDGET: budget.name}, 1)] if trial.is_pending else []
@@ -136,10 +140,6 @@ def _pending(
     """Of this budget's alerts: where another one's boundaries lie is nobody's choice."""
     own = eq("alertname", alertname), eq("alertstate", "pending"), eq(names.BUDGET, budget.name)
     return expect(sum_by([by], series("ALERTS", *own).now()), at, due)
-
-
-def _at(step: int, usd: Decimal) -> str:
-    return values(absent(step), number(usd))
 
 
 def _plain(usd: Decimal) -> Decimal:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tollbook.gen import names, oracle, testgen_hours, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.oracle import Request
 from tollbook.gen.promql import Expr, binary, either, labelled, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, billionths, constant, expect, in_billionths, values
@@ -52,7 +52,7 @@ def _counting(spec: Spec, model: Model) -> Case:
         # As if each token had been a request.
         series_in += [traffic.request_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
         series_in += _requests_that_failed(spec, request, end)
-        if gateway.version >= REPORTS_USD_SINCE:
+        if reports_usd(gateway):
             series_in += [traffic.usd_counter(spec, request, seen, pod) for pod, _, seen, _ in lives]
     at = traffic.instant(spec, end)
     billed = sum(tokens_billed for _, _, _, tokens_billed in lives)

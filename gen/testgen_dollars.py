@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tollbook.gen import gateways, names, oracle, traffic
+from tollbook.gen import names, oracle, traffic
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Request
 from tollbook.gen.promql import eq, number, series, sum_by, sum_of_steps
@@ -30,10 +31,6 @@ def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
 
 def _one_that_reports_and_one_that_does_not(spec: Spec) -> list[Gateway]:
     return list({reports_usd(gateway): gateway for gateway in reversed(spec.gateways)}.values())[::-1]
-
-
-def reports_usd(gateway: Gateway) -> bool:
-    return gateway.version >= gateways.REPORTS_USD_SINCE
 
 
 @dataclass(frozen=True)

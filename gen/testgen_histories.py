@@ -11,7 +11,7 @@ from typing import Any
 
 from tollbook.gen import names, testgen_lives, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.promql import Expr, binary, eq, scalar, series, sum_by
 from tollbook.gen.promtest import Case, expect, input_series
 from tollbook.gen.spec import Gateway, Spec
@@ -44,7 +44,7 @@ def _case(title: str, spec: Spec, grid: Grid, told: Callable[[Grid], Iterator[Hi
     tokens = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.OUTPUT)).now()
     requests = series(names.metered_requests(spec.prometheus.step)).now()
     expected = [_expected(record, grid.end, spec.gateways, histories) for record in (tokens, requests)]
-    reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
+    reporting = [gateway for gateway in spec.gateways if reports_usd(gateway)]
     if reporting:
         metered_usd = series(names.metered_usd(spec.prometheus.step)).now()
         expected.append(_expected(metered_usd, grid.end, reporting, histories))
@@ -85,7 +85,7 @@ def _counters(spec: Spec, gateway: Gateway, history: History) -> Iterator[dict[s
         }
         yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, life.seen)
         yield input_series(names.LLM_REQUESTS, labels, life.seen)
-        if gateway.version >= REPORTS_USD_SINCE:
+        if reports_usd(gateway):
             yield input_series(names.REPORTED_USD, labels, life.seen)
 
 

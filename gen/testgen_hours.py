@@ -12,9 +12,9 @@ from typing import Any
 
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.promql import series, sum_by
-from tollbook.gen.promtest import Case, absent, expect, input_series, values
+from tollbook.gen.promtest import Case, expect, input_series
 from tollbook.gen.spec import Gateway, Spec
 
 _OWN = "tollbook-test"
@@ -65,7 +65,7 @@ def cases(spec: Spec, end: Duration) -> Iterator[Case]:
 
 
 def _case(spec: Spec, title: str, end: Duration, past: _Past, forgotten: bool = False) -> Case:
-    told = _at(spec, past.told, f"1 {end.seconds * 2} {past.begun.seconds}")
+    told = traffic.ending(spec, past.told, "1", f"{end.seconds * 2}", f"{past.begun.seconds}")
     series_in = [input_series(names.HOUR_BEGIN, {names.GATEWAY: gateway.id}, told) for gateway in spec.gateways]
     goes_on = past.begun == end
     over = {} if goes_on or forgotten else {use.name: use.held for use in _USES if use.held}
@@ -89,7 +89,7 @@ def ledgers(spec: Spec) -> Iterator[tuple[str, Sequence[Gateway]]]:
     step = spec.prometheus.step
     for ledger in (names.tokens(step), names.cost(step), names.requests(step)):
         yield ledger, spec.gateways
-    reporting = [gateway for gateway in spec.gateways if gateway.version >= REPORTS_USD_SINCE]
+    reporting = [gateway for gateway in spec.gateways if reports_usd(gateway)]
     if reporting:
         yield names.reported_usd(step), reporting
 
@@ -99,11 +99,13 @@ def _put_in(spec: Spec, gateway: Gateway, ledger: str, past: _Past, end: Duratio
     for use in _USES:
         labels = {names.GATEWAY: gateway.id, names.PROVIDER: _OWN, names.MODEL: use.name, **traffic.spend_labels(spec)}
         if use.held is not None:
-            yield input_series(names.hour_to_date(ledger), labels, _at(spec, past.held, f"-1 99 {use.held}"))
+            yield input_series(
+                names.hour_to_date(ledger), labels, traffic.ending(spec, past.held, "-1", "99", f"{use.held}")
+            )
         if use.added is not None:
-            yield input_series(ledger, labels, _at(spec, end, str(use.added)))
+            yield input_series(ledger, labels, traffic.ending(spec, end, str(use.added)))
         if use.before is not None:
-            yield input_series(ledger, labels, _at(spec, end - spec.prometheus.step, str(use.before)))
+            yield input_series(ledger, labels, traffic.ending(spec, end - spec.prometheus.step, str(use.before)))
 
 
 def _expected(record: str, end: Duration, gateways: Sequence[Gateway], figures: dict[str, int]) -> dict[str, Any]:
@@ -114,9 +116,3 @@ def _expected(record: str, end: Duration, gateways: Sequence[Gateway], figures: 
         for model, figure in figures.items()
     ]
     return expect(recorded, end, samples)
-
-
-def _at(spec: Spec, moment: Duration, samples: str) -> str:
-    """These samples, of which the last comes at this moment or less than a step before it."""
-    index = moment.milliseconds // spec.prometheus.step.milliseconds
-    return values(absent(index + 1 - len(samples.split())), samples)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE, stated_semantics
+from tollbook.gen.gateways import reports_usd, stated_semantics
 from tollbook.gen.promql import one_of, series
 from tollbook.gen.promtest import Case, absent, constant, expect, input_series, values
 from tollbook.gen.spec import Attribution, Gateway, Spec
@@ -37,6 +37,8 @@ class _Spender:
     """At the beginning of the step that is evaluated, and at its end."""
     billed: int
     model: str = _MODEL
+    has_tokens: bool = True
+    """Or only requests: these have a place where one is left."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def _case(spec: Spec, entry: Attribution, end: Duration) -> Case:
     series_in = [line for place in places for line in _series(spec, entry, place, end)]
     counted = names.metered_tokens(step), names.metered_requests(step)
     samples = [_metered(spec, entry, record, places, end) for record in counted]
-    reporting = [place for place in places if place.gateway.version >= REPORTS_USD_SINCE]
+    reporting = [place for place in places if reports_usd(place.gateway)]
     if reporting:
         samples.append(_metered(spec, entry, names.metered_usd(step), reporting, end))
     return Case(f"which values of {entry.label} are kept apart", every, tuple(series_in), tuple(samples))
@@ -70,8 +72,14 @@ def _places(spec: Spec, entry: Attribution) -> Iterator[_Place]:
     kept = traffic.kept_labels(spec)
     for gateway in traffic.one_of_each_version(spec):
         for number in (1, 2) if kept else (1,):
-            cluster = {label: f"{value}-{number}-of-{gateway.slug}" for label, value in kept.items()}
-            yield _Place(gateway, cluster, list(_spenders(entry, number)))
+            yield _Place(gateway, _cluster(kept, gateway, number), list(_spenders(entry, number)))
+        if kept:
+            without_tokens = _Spender("asks", "asks", ("4", "4"), ("4", "9"), 5, has_tokens=False)
+            yield _Place(gateway, _cluster(kept, gateway, 3), [without_tokens])
+
+
+def _cluster(kept: Mapping[str, str], gateway: Gateway, number: int) -> dict[str, str]:
+    return {label: f"{value}-{number}-of-{gateway.slug}" for label, value in kept.items()}
 
 
 def _spenders(entry: Attribution, cluster: int) -> Iterator[_Spender]:
@@ -109,9 +117,11 @@ def _series(spec: Spec, entry: Attribution, place: _Place, end: Duration) -> Ite
         labels = {**target, **_asked(spec, entry, place, spender.model), entry.label: spender.value}
         first, second, third, fourth = (absent(1) if one == "_" else one for one in (*spender.before, *spender.within))
         seen = values(absent(last - in_step - 2), first, second, absent(1), third, absent(in_step - 2), fourth)
-        yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, seen)
         yield input_series(names.LLM_REQUESTS, labels, seen)
-        if place.gateway.version >= REPORTS_USD_SINCE:
+        if not spender.has_tokens:
+            continue
+        yield input_series(names.TOKEN_USAGE_SUM, {**labels, names.TOKEN_TYPE: names.OUTPUT}, seen)
+        if reports_usd(place.gateway):
             yield input_series(names.REPORTED_USD, labels, seen)
 
 
@@ -120,6 +130,8 @@ def _metered(spec: Spec, entry: Attribution, record: str, places: Sequence[_Plac
     billed: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
     for place in places:
         for spender in place.spenders:
+            if not (spender.has_tokens or record == names.metered_requests(spec.prometheus.step)):
+                continue
             labels = {"__name__": record, **_asked(spec, entry, place, spender.model), **place.kept}
             if record == names.metered_tokens(spec.prometheus.step):
                 labels |= {names.TOKEN_TYPE: names.OUTPUT, names.SEMANTICS: stated_semantics(place.gateway).name}

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import gateways, names, traffic
+from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.promql import eq, one_of, series, sum_by
 from tollbook.gen.promtest import Case, absent, constant, expect, input_series, values
 from tollbook.gen.spec import Gateway, Spec
@@ -46,7 +47,7 @@ _TOLD = (
 
 
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
-    reporting = [gateway for gateway in spec.gateways if gateway.version >= gateways.REPORTS_USD_SINCE]
+    reporting = [gateway for gateway in spec.gateways if reports_usd(gateway)]
     if reporting:
         yield _of_a_step(spec, reporting[0], end)
         yield _of_an_hour(spec, reporting[0], end)
@@ -77,7 +78,9 @@ def _of_a_step(spec: Spec, gateway: Gateway, end: Duration) -> Case:
         entries.append(("both", theirs, {**first, **other}, _NOW, 9))
         expected.append((other, "both", -9))
     series_in = [
-        input_series(record, {**_cell(gateway, model), **labels}, _at(end - step if ago else end, step, f"{usd}"))
+        input_series(
+            record, {**_cell(gateway, model), **labels}, traffic.ending(spec, end - step if ago else end, f"{usd}")
+        )
         for model, record, labels, ago, usd in entries
     ]
     samples = [({**_cell(gateway, model), **labels}, usd) for labels, model, usd in expected]
@@ -119,11 +122,13 @@ def _which_are_told(spec: Spec, reporting: Sequence[Gateway], end: Duration) -> 
         own = {**_cell(reporting[0], told.model), **kept}
         much = [({**_cell(gateway, told.model), **labels}, _MUCH) for gateway, labels in elsewhere]
         for labels, reported in ((own, told.reported), *much):
-            series_in.append(input_series(names.RECONCILIATION, labels, _at(end, step, told.difference)))
+            series_in.append(input_series(names.RECONCILIATION, labels, traffic.ending(spec, end, told.difference)))
             spenders = _spenders(spec)
             parts = reported if len(spenders) > 1 else (sum(reported),)
             for spender, usd in zip(spenders, parts, strict=True):
-                series_in.append(input_series(names.REPORTED_1H, {**spender, **labels}, _at(end, step, f"{usd}")))
+                series_in.append(
+                    input_series(names.REPORTED_1H, {**spender, **labels}, traffic.ending(spec, end, f"{usd}"))
+                )
         if told.is_pending:
             pending.append((own, 1))
     alerts = series(
@@ -149,11 +154,6 @@ def _other_cluster(spec: Spec) -> dict[str, str]:
 
 def _cell(gateway: Gateway, model: str) -> dict[str, str]:
     return {names.GATEWAY: gateway.id, names.PROVIDER: _PROVIDER, names.MODEL: model}
-
-
-def _at(moment: Duration, step: Duration, seen: str) -> str:
-    """This sample, at this moment or less than a step before it."""
-    return values(absent(moment.milliseconds // step.milliseconds), seen)
 
 
 def _lately(end: Duration, usd: int, without_last: int = 0) -> str:

@@ -16,10 +16,10 @@ from typing import Any
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE, TOKEN_SEMANTICS
+from tollbook.gen.gateways import TOKEN_SEMANTICS, reports_usd
 from tollbook.gen.oracle import MILLION
 from tollbook.gen.promql import Expr, series, sum_by
-from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, input_series, values
+from tollbook.gen.promtest import Case, billionths, expect, in_billionths, input_series
 from tollbook.gen.spec import Spec
 from tollbook.gen.traffic import TOKENS
 
@@ -92,7 +92,10 @@ def _prices(spec: Spec, end: Duration) -> Case:
             tokens = TOKENS * next(numbers) if _is_priced(model) else next(few)
             called = {names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
             for who in spenders:
-                labels, seen = {names.GATEWAY: gateway, **_named(use, called), **who}, _at(spec, end, str(tokens))
+                labels, seen = (
+                    {names.GATEWAY: gateway, **_named(use, called), **who},
+                    traffic.ending(spec, end, str(tokens)),
+                )
                 series_in.append(input_series(names.billable_tokens(step), labels, seen))
                 del labels[names.TOKEN_TYPE]
                 series_in.append(input_series(names.metered_requests(step), labels, seen))
@@ -118,7 +121,7 @@ def _is_priced(model: str) -> bool:
 
 def _reported_usd(spec: Spec, end: Duration) -> Iterator[Case]:
     """The gateway's own dollars are named alike."""
-    step, reporting = spec.prometheus.step, [gw for gw in spec.gateways if gw.version >= REPORTS_USD_SINCE]
+    step, reporting = spec.prometheus.step, [gw for gw in spec.gateways if reports_usd(gw)]
     if not reporting:
         return
     gateway = {names.GATEWAY: reporting[0].id}
@@ -129,7 +132,7 @@ def _reported_usd(spec: Spec, end: Duration) -> Iterator[Case]:
     for usd, (provider, request, response, model) in enumerate(called, start=1):
         own = {names.PROVIDER: provider, names.REQUEST_MODEL: request, names.RESPONSE_MODEL: response}
         for number, who in enumerate(_spenders(spec), start=1):
-            seen = _at(spec, end, f"{usd * number}")
+            seen = traffic.ending(spec, end, f"{usd * number}")
             series_in.append(input_series(names.metered_usd(step), {**gateway, **own, **who}, seen))
             labels = {**gateway, names.PROVIDER: provider, names.MODEL: model, **who}
             billed[tuple(labels.items())] += usd * number
@@ -150,7 +153,9 @@ def _token_types(spec: Spec, end: Duration) -> Case:
     counts = {**dict.fromkeys(usd_per_mtok, TOKENS), **unknown}
     series_in = tuple(
         input_series(
-            names.billable_tokens(step), {**owner, **called, names.TOKEN_TYPE: of}, _at(spec, end, f"{tokens}")
+            names.billable_tokens(step),
+            {**owner, **called, names.TOKEN_TYPE: of},
+            traffic.ending(spec, end, f"{tokens}"),
         )
         for of, tokens in counts.items()
     )
@@ -191,18 +196,18 @@ def _vector(
 
 
 def _old_prices(spec: Spec, end: Duration, uses: Iterable[_Use]) -> Iterator[dict[str, str]]:
-    recent = _at(spec, end - _recent(spec), f"{_FIRST_USD} {_LAST_USD}")
+    recent = traffic.ending(spec, end - _recent(spec), f"{_FIRST_USD}", f"{_LAST_USD}")
     for provider in dict.fromkeys(use.provider for use in uses):
         yield from _old_price(provider, f"{_ASKED}-model", _ASKED, recent)
     for use in uses:
         if use.priced:
-            seen = _at(spec, end - use.priced, f"{_FIRST_USD} {_LAST_USD}")
+            seen = traffic.ending(spec, end - use.priced, f"{_FIRST_USD}", f"{_LAST_USD}")
             yield from _old_price(use.provider, f"{_OWN}-model", use.name, seen)
 
 
 def _former_name(spec: Spec, end: Duration, gateway: str) -> dict[str, str]:
     sold_as = {names.PROVIDER: _FORMER, names.MODEL: f"{_OWN}-model", names.RESPONSE_MODEL: _OWN}
-    before = _at(spec, end - spec.prometheus.step, "1")
+    before = traffic.ending(spec, end - spec.prometheus.step, "1")
     return input_series(names.MODEL_NAMES, {names.GATEWAY: gateway, **sold_as}, before)
 
 
@@ -231,7 +236,7 @@ def _restart(spec: Spec, end: Duration) -> Case:
         for meaning in TOKEN_SEMANTICS
     ]
     spent = {**labels, names.MODEL: model.name}
-    before = _at(spec, end - step, "5")
+    before = traffic.ending(spec, end - step, "5")
     put_in: Iterable[tuple[str, Mapping[str, str]]] = (
         *((names.metered_tokens(step), labels) for labels in (shown, *cached)),
         *((names.billable_tokens(step), labels) for labels in (shown, unlisted, nameless, asked)),
@@ -257,9 +262,11 @@ def _restart_at_midnight(spec: Spec, end: Duration) -> Case:
     step, model = spec.prometheus.step, spec.models[0]
     owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, names.MODEL: model.name}
     spent = {**owner, **traffic.spend_labels(spec)}
-    before, now = _at(spec, end - step, "5"), _at(spec, end, "1")
+    before, now = traffic.ending(spec, end - step, "5"), traffic.ending(spec, end, "1")
     series_in = (
-        input_series(names.CALENDAR, {names.GATEWAY: spec.gateways[0].id, **_YESTERDAY}, _at(spec, end - step, "1")),
+        input_series(
+            names.CALENDAR, {names.GATEWAY: spec.gateways[0].id, **_YESTERDAY}, traffic.ending(spec, end - step, "1")
+        ),
         input_series(names.DAY_TOTAL, {**spent, **_YESTERDAY}, before),
         input_series(names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}, now),
     )
@@ -274,9 +281,3 @@ def _series(put_in: Iterable[tuple[str, Mapping[str, str]]], seen: str) -> tuple
 
 def _now(record: str) -> Expr:
     return series(record).just_recorded()
-
-
-def _at(spec: Spec, moment: Duration, samples: str) -> str:
-    """These samples, of which the last comes at this moment or less than a step before it."""
-    index = moment.milliseconds // spec.prometheus.step.milliseconds
-    return values(absent(index + 1 - len(samples.split())), samples)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import LOOKS_UP_PRICES_SINCE
+from tollbook.gen.gateways import looks_up_prices
 from tollbook.gen.model import Alert
 from tollbook.gen.promql import eq
 from tollbook.gen.promtest import Case, expect, expect_alerts, input_series
@@ -34,7 +34,7 @@ _OTHER_GATEWAY, _OTHER_JOB = "tollbook-test/other", "tollbook-test-job"
 
 def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
     gateways = traffic.one_of_each_version(spec)
-    looking_up = [gateway for gateway in gateways if gateway.version >= LOOKS_UP_PRICES_SINCE]
+    looking_up = [gateway for gateway in gateways if looks_up_prices(gateway)]
     yield _without_usage(spec, alerts, gateways)
     yield _frozen(spec, alerts, gateways)
     if looking_up:

@@ -13,7 +13,7 @@ from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.oracle import MILLION
 from tollbook.gen.promql import one_of, series
-from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, input_series, values
+from tollbook.gen.promtest import Case, billionths, expect, in_billionths, input_series
 from tollbook.gen.spec import Spec
 
 _OWN, _ANOTHER, _UNTIERED = "tollbook-test", "tollbook-test-another", "tollbook-test-untiered"
@@ -25,7 +25,7 @@ _PROVIDERS = (_OWN, _ANOTHER, _UNTIERED)
 
 #: Of these models a context is long over so many tokens, and costs so many dollars a million.
 _FIRST_OVER, _OVER = 1_000, 50_000
-_FIRST_HIGH_USD, _HIGH_USD = 9, 8
+_FIRST_HIGH_USD, _HIGH_USD = 900, 800
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,19 @@ class _Used:
     usd: tuple[int, int]
     who: Mapping[str, str]
     prompt_ago: int = 0
+    output_ago: int = 0
     ago: int = 0
     """How many steps ago: nothing of before is counted again."""
 
     @property
     def low(self) -> int:
-        return self.usd[0] * (not self.prompt_ago) + self.usd[1]
+        return self.usd[0] * (not self.prompt_ago) + self.usd[1] * (not self.output_ago)
 
     @property
     def high(self) -> Decimal:
         is_long = self.prompt > _OVER and not self.prompt_ago and self.model != _HIGH_FORGOTTEN
-        return Decimal(_HIGH_USD * (self.prompt + self.output)) / MILLION if is_long else Decimal(self.low)
+        tokens = self.prompt + self.output * (not self.output_ago)
+        return Decimal(_HIGH_USD * tokens) / MILLION if is_long else Decimal(self.low)
 
 
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
@@ -77,6 +79,7 @@ def _used(spec: Spec) -> Iterator[_Used]:
         yield _Used(_OWN, "long", 40_000, 7_000, (3, 4), {**first, label: f"other-{value}"})
     yield _Used(_OWN, "not-long", _OVER, 7_000, (5, 6), first)
     yield _Used(_OWN, "long-before", 60_000, 7_000, (1, 2), first, prompt_ago=1)
+    yield _Used(_OWN, "output-before", 60_000, 7_000, (1, 2), first, output_ago=1)
     yield _Used(_OWN, "before", 60_000, 7_000, (1, 2), first, ago=1)
     yield _Used(_OWN, _HIGH_FORGOTTEN, 60_000, 7_000, (1, 2), first)
     yield _Used(_OWN, "twin", 60_000, 8_000, (1, 2), first)
@@ -94,7 +97,8 @@ def _sold_as(used: _Used) -> dict[str, str]:
 
 
 def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used) -> Iterator[dict[str, str]]:
-    """What was added for a long context is no base rate."""
+    """What was added for a long context is no base rate, and what the gateway counted a step ago, between the bounds of
+    now, adds nothing."""
     step, own = spec.prometheus.step, {**gateway, **_sold_as(used), **used.who}
     # A third of the prompts is of each type, and all together are long.
     third, prompt_ago = used.prompt // 3, used.ago or used.prompt_ago
@@ -102,13 +106,18 @@ def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used)
         (names.INPUT, used.prompt - 2 * third, used.usd[0], prompt_ago),
         (names.CACHE_READ, third, 0, prompt_ago),
         (names.CACHE_WRITE, third, 0, prompt_ago),
-        (names.OUTPUT, used.output, used.usd[1], used.ago),
+        (names.OUTPUT, used.output, used.usd[1], used.ago or used.output_ago),
     )
     for token_type, tokens, usd, ago in entries:
         labels = {**own, names.TOKEN_TYPE: token_type}
-        yield input_series(names.tokens(step), labels, _at(spec, end, ago, f"{tokens}"))
-        yield input_series(names.cost(step), labels, _at(spec, end, ago, f"{usd}"))
-    yield input_series(names.cost(step), {**own, names.TOKEN_TYPE: names.LONG_CONTEXT}, _at(spec, end, used.ago, "100"))
+        yield input_series(names.tokens(step), labels, traffic.ending(spec, _ago(spec, end, ago), f"{tokens}"))
+        yield input_series(names.cost(step), labels, traffic.ending(spec, _ago(spec, end, ago), f"{usd}"))
+    yield input_series(
+        names.cost(step),
+        {**own, names.TOKEN_TYPE: names.LONG_CONTEXT},
+        traffic.ending(spec, _ago(spec, end, used.ago), "100"),
+    )
+    yield input_series(names.reported_usd(step), own, traffic.ending(spec, _ago(spec, end, 1), "10"))
 
 
 def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
@@ -121,14 +130,14 @@ def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
     del models[_UNTIERED, "twin"]
     for (provider, model), ago in models.items():
         sold_as = {names.PROVIDER: provider, names.MODEL: model}
-        yield input_series(names.LONG_CONTEXT_OVER, sold_as, _at(spec, end, ago, f"{_FIRST_OVER}", f"{_OVER}"))
+        yield input_series(
+            names.LONG_CONTEXT_OVER, sold_as, traffic.ending(spec, _ago(spec, end, ago), f"{_FIRST_OVER}", f"{_OVER}")
+        )
         for token_type in names.TOKEN_TYPES:
             high_ago = in_gap + 2 if model == _HIGH_FORGOTTEN else 0 if token_type == names.INPUT else ago
-            high = _at(spec, end, high_ago, f"{_FIRST_HIGH_USD}", f"{_HIGH_USD}")
+            high = traffic.ending(spec, _ago(spec, end, high_ago), f"{_FIRST_HIGH_USD}", f"{_HIGH_USD}")
             yield input_series(names.PRICE_HIGH, {**sold_as, names.TOKEN_TYPE: token_type}, high)
 
 
-def _at(spec: Spec, end: Duration, ago: int, *seen: str) -> str:
-    """These samples, a step apart, the last of them so many steps before the end."""
-    last = end.milliseconds // spec.prometheus.step.milliseconds - ago
-    return values(absent(last + 1 - len(seen)), *seen)
+def _ago(spec: Spec, end: Duration, steps: int) -> Duration:
+    return end - traffic.instant(spec, steps)

@@ -24,6 +24,12 @@ def instant(spec: Spec, steps: int) -> Duration:
     return Duration(spec.prometheus.step.milliseconds * steps)
 
 
+def ending(spec: Spec, moment: Duration, *samples: str) -> str:
+    """These samples, a step apart, of which the last comes at this moment or less than a step before it."""
+    index = moment.milliseconds // spec.prometheus.step.milliseconds
+    return values(absent(index + 1 - len(samples)), *samples)
+
+
 def steps_in(spec: Spec, duration: Duration) -> int:
     """How many steps hold the whole duration."""
     return -(-duration.milliseconds // spec.prometheus.step.milliseconds)

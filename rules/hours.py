@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import (
     Expr,
@@ -28,7 +29,6 @@ from tollbook.gen.promql import (
     sum_without,
 )
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules.reported import reports_usd
 
 #: An outage that takes longer takes the open hour with it, from the hours though not from the ledger.
 REMEMBERED = Duration.parse("6h")

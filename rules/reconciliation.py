@@ -7,10 +7,11 @@ from decimal import Decimal
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import binary, both, call, either, eq, scalar, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules.reported import HOUR, reports_usd
+from tollbook.rules.reported import HOUR
 
 #: Both sides count the same scrapes, so they differ by floats alone where the prices agree. What is left for is a price
 #: that changed a minute earlier on one side.

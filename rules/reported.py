@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import REPORTS_USD_SINCE
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import eq, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Gateway, Spec
@@ -36,7 +36,3 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         ),
         Recording(names.REPORTED_1H, sum_of_steps(reported, HOUR), labels, "The same, of the last hour."),
     )
-
-
-def reports_usd(gateway: Gateway) -> bool:
-    return gateway.version >= REPORTS_USD_SINCE

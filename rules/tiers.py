@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tollbook.gen import names
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import (
     Expr,
@@ -27,7 +28,6 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules import cost, prices
-from tollbook.rules.reported import reports_usd
 
 #: Dollars below this are what sums of floats differ by.
 NOISE_USD = Decimal("0.000000001")

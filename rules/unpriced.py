@@ -5,6 +5,7 @@ from __future__ import annotations
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import looks_up_prices
 from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import (
     aggregate,
@@ -23,7 +24,6 @@ from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules import prices
 from tollbook.rules.rising import risen
 from tollbook.rules.scrapes import scraped
-from tollbook.rules.usage import LOOKUPS_SINCE
 
 #: Long enough to see a model that is used rarely, short enough that the alert ends soon after the price was added.
 UNPRICED_WITHIN = Duration.parse("1h")
@@ -48,7 +48,7 @@ _UNPRICED_BY = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPON
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    with_lookups = [gateway for gateway in spec.gateways if gateway.version >= LOOKUPS_SINCE]
+    with_lookups = [gateway for gateway in spec.gateways if looks_up_prices(gateway)]
     alerts = [_unpriced(spec), _share(spec), _prices_missing(spec)]
     alerts += [alert for gateway in with_lookups for alert in (_not_listed(spec, gateway), _no_catalog(spec, gateway))]
     return (RuleGroup(f"{names.GROUP_PREFIX}.unpriced", spec.prometheus.step, tuple(alerts), home="unpriced"),)

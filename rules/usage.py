@@ -8,6 +8,7 @@ from decimal import Decimal
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import looks_up_prices
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
     Expr,
@@ -27,9 +28,6 @@ from tollbook.gen.promql import (
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.rules.rising import risen
 from tollbook.rules.scrapes import scraped
-
-#: The first version that counts its look-ups.
-LOOKUPS_SINCE = (1, 3)
 
 #: Short, because spend is lost meanwhile; long enough for a few requests where there are few.
 LATELY = Duration.parse("15m")
@@ -55,7 +53,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 
 def _alerts(spec: Spec, gateway: Gateway) -> Iterator[Alert]:
-    if gateway.version >= LOOKUPS_SINCE:
+    if looks_up_prices(gateway):
         yield _sums_missing(spec, gateway)
     yield _frozen(spec, gateway)
     yield _unreported(spec, gateway)

@@ -21,6 +21,14 @@ UNSTATED = {
 }
 JOB = "monitoring/ai-gw"
 
+#: Requests that go through ai/gw to openai/gpt, as every counter of them bears it.
+GPT = {
+    "gateway": "ai/gw",
+    "gen_ai_system": "openai",
+    "gen_ai_request_model": "gpt",
+    "gen_ai_response_model": "gpt",
+}
+
 
 def spec_of(text: str = "") -> Spec:
     """The resolved spec of these sections. Raises FindingsError where a user would be refused."""
@@ -43,36 +51,18 @@ def up(pod: str = "pod", **labels: str) -> str:
 
 def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
     """One of the pod's counters: tokens of the model openai/gpt."""
-    own = {
-        "gateway": "ai/gw",
-        "gen_ai_system": "openai",
-        "gen_ai_request_model": "gpt",
-        "gen_ai_response_model": "gpt",
-        "gen_ai_token_type": token_type,
-    }
+    own = {**GPT, "gen_ai_token_type": token_type}
     return notation("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod), **own, **labels})
 
 
 def usd_counter(pod: str = "pod", **labels: str) -> str:
     """The pod's own count of dollars of the model openai/gpt."""
-    own = {
-        "gateway": "ai/gw",
-        "gen_ai_system": "openai",
-        "gen_ai_request_model": "gpt",
-        "gen_ai_response_model": "gpt",
-    }
-    return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod), **own, **labels})
+    return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod), **GPT, **labels})
 
 
 def request_counter(pod: str = "pod", **labels: str) -> str:
     """The pod's own count of requests of the model openai/gpt."""
-    own = {
-        "gateway": "ai/gw",
-        "gen_ai_system": "openai",
-        "gen_ai_request_model": "gpt",
-        "gen_ai_response_model": "gpt",
-    }
-    return notation("agentgateway_gen_ai_server_request_duration_count", **{**_target(pod), **own, **labels})
+    return notation("agentgateway_gen_ai_server_request_duration_count", **{**_target(pod), **GPT, **labels})
 
 
 def build_info(tag: str, pod: str = "pod", **labels: str) -> str:
