@@ -74,8 +74,7 @@ def _places(spec: Spec, entry: Attribution) -> Iterator[_Place]:
         for number in (1, 2) if kept else (1,):
             yield _Place(gateway, _cluster(kept, gateway, number), list(_spenders(entry, number)))
         if kept:
-            without_tokens = _Spender("asks", "asks", ("4", "4"), ("4", "9"), 5, has_tokens=False)
-            yield _Place(gateway, _cluster(kept, gateway, 3), [without_tokens])
+            yield _Place(gateway, _cluster(kept, gateway, 3), list(_without_tokens(entry)))
 
 
 def _cluster(kept: Mapping[str, str], gateway: Gateway, number: int) -> dict[str, str]:
@@ -92,9 +91,17 @@ def _spenders(entry: Attribution, cluster: int) -> Iterator[_Spender]:
     for model in (_MODEL, _OTHER_MODEL):
         yield _Spender("begins", names.OTHER, ("_", "_"), ("_", "20"), 20, model)
     yield _Spender("ends", names.OTHER, ("30", "30"), ("70", "stale"), 40)
+    many = f"{10 * _HIGH}"
+    yield _Spender("asks-in-vain", names.OTHER, (many, many), (many, f"{10 * _HIGH + 9}"), 9, has_tokens=False)
     yield _Spender("ended", names.OTHER, (f"{_HIGH}", "stale"), ("_", "_"), 0)
     yield _Spender(names.UNKNOWN, names.UNKNOWN, ("_", "_"), ("_", f"{2 * _HIGH}"), 2 * _HIGH)
     yield _Spender("", "", (f"{2 * _HIGH}",) * 2, (f"{2 * _HIGH + 7}", "stale"), 7)
+
+
+def _without_tokens(entry: Attribution) -> Iterator[_Spender]:
+    """As many as there are places, which nobody without a name may take, though it comes first by its name."""
+    for value in (names.UNKNOWN, *(f"zeal-{number}" for number in range(entry.limit))):
+        yield _Spender(value, value, ("4", "4"), ("4", "9"), 5, has_tokens=False)
 
 
 def _sure_of_a_place(count: int, cluster: int) -> Iterator[_Spender]:

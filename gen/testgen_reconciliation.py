@@ -68,12 +68,18 @@ def _of_a_step(spec: Spec, gateway: Gateway, end: Duration) -> Case:
         *(("both", theirs, second, _NOW, 3) for second in more),
         ("ours", ours, {**first, **output}, _NOW, 7),
         ("theirs", theirs, first, _NOW, 7),
+        ("idle", theirs, first, _NOW, 0),
         ("ours-of-before", ours, {**first, **output}, _BEFORE, 7),
         ("ours-of-before", theirs, first, _NOW, 5),
         ("theirs-of-before", ours, {**first, **output}, _NOW, 7),
         ("theirs-of-before", theirs, first, _BEFORE, 5),
     ]
-    expected = [(kept, "both", 12 - 7 if more else 11 - 4), (kept, "theirs", -7), (kept, "ours-of-before", -5)]
+    expected = [
+        (kept, "both", 12 - 7 if more else 11 - 4),
+        (kept, "theirs", -7),
+        (kept, "idle", 0),
+        (kept, "ours-of-before", -5),
+    ]
     if other:  # another cluster's dollars are its own
         entries.append(("both", theirs, {**first, **other}, _NOW, 9))
         expected.append((other, "both", -9))

@@ -5,14 +5,16 @@ All is put in as the rules would have recorded it, under a provider of the tests
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import reports_usd
 from tollbook.gen.oracle import MILLION
-from tollbook.gen.promql import one_of, series
+from tollbook.gen.promql import eq, one_of, series, sum_by
 from tollbook.gen.promtest import Case, billionths, expect, in_billionths, input_series
 from tollbook.gen.spec import Spec
 
@@ -42,6 +44,8 @@ class _Used:
     output_ago: int = 0
     ago: int = 0
     """How many steps ago: nothing of before is counted again."""
+    reported: int = 0
+    """Dollars that the gateway counted now, between the bounds."""
 
     @property
     def low(self) -> int:
@@ -69,7 +73,19 @@ def cases(spec: Spec, end: Duration) -> Iterator[Case]:
         recorded = series(record, one_of(names.PROVIDER, _PROVIDERS)).now()
         labels = ({**gateway, **_sold_as(one), **one.who} for one in bounded)
         samples.append(expect(billionths(recorded), end, list(zip(labels, map(in_billionths, usd), strict=True))))
+    if reports_usd(spec.gateways[0]):
+        samples.append(_surcharge(spec, end, [one for one in bounded if one.reported]))
     yield Case("bounds on what long contexts cost", step, tuple(series_in), tuple(samples))
+
+
+def _surcharge(spec: Spec, end: Duration, reported: Sequence[_Used]) -> dict[str, Any]:
+    long = series(
+        names.cost(spec.prometheus.step),
+        one_of(names.MODEL, [one.model for one in reported]),
+        eq(names.TOKEN_TYPE, names.LONG_CONTEXT),
+    )
+    own = [({names.MODEL: one.model}, in_billionths(Decimal(one.reported - one.low))) for one in reported]
+    return expect(billionths(sum_by([names.MODEL], long.now())), end, own)
 
 
 def _used(spec: Spec) -> Iterator[_Used]:
@@ -79,6 +95,7 @@ def _used(spec: Spec) -> Iterator[_Used]:
         yield _Used(_OWN, "long", 40_000, 7_000, (3, 4), {**first, label: f"other-{value}"})
     yield _Used(_OWN, "not-long", _OVER, 7_000, (5, 6), first)
     yield _Used(_OWN, "long-before", 60_000, 7_000, (1, 2), first, prompt_ago=1)
+    yield _Used(_OWN, "reported", 60_000, 7_000, (1, 2), first, reported=10)
     yield _Used(_OWN, "output-before", 60_000, 7_000, (1, 2), first, output_ago=1)
     yield _Used(_OWN, "before", 60_000, 7_000, (1, 2), first, ago=1)
     yield _Used(_OWN, _HIGH_FORGOTTEN, 60_000, 7_000, (1, 2), first)
@@ -112,11 +129,11 @@ def _records(spec: Spec, end: Duration, gateway: Mapping[str, str], used: _Used)
         labels = {**own, names.TOKEN_TYPE: token_type}
         yield input_series(names.tokens(step), labels, traffic.ending(spec, _ago(spec, end, ago), f"{tokens}"))
         yield input_series(names.cost(step), labels, traffic.ending(spec, _ago(spec, end, ago), f"{usd}"))
-    yield input_series(
-        names.cost(step),
-        {**own, names.TOKEN_TYPE: names.LONG_CONTEXT},
-        traffic.ending(spec, _ago(spec, end, used.ago), "100"),
-    )
+    if used.reported:
+        yield input_series(names.reported_usd(step), own, traffic.ending(spec, end, f"{used.reported}"))
+        return
+    added = traffic.ending(spec, _ago(spec, end, used.ago), "100")
+    yield input_series(names.cost(step), {**own, names.TOKEN_TYPE: names.LONG_CONTEXT}, added)
     yield input_series(names.reported_usd(step), own, traffic.ending(spec, _ago(spec, end, 1), "10"))
 
 

@@ -218,8 +218,8 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:[a-z_]+:hour_to_date",
-        r'part_of_hour(x| -> )|"before" -> |"before", \[\["" -> "x"\]\]',
-        "the label lives inside this one expression, so that any name and any value are as good",
+        r'\[\["before" -> |"before", \[\["" -> "x"\]\]',
+        "the label is dropped again, so that any value of it is as good",
     ),
     (
         "^LLM(RequestsWithoutUsage|TokenSumsMissing|TokenCountersFrozen|CatalogLookups)|^agentgateway:target:token_sem",
