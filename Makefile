@@ -4,6 +4,8 @@
 SPEC ?= tollbook.yaml
 OUT ?= out
 PYTHON ?= python3
+# How many tests run at once; 0 runs them in one process, for a debugger.
+JOBS ?= auto
 
 VENV := .venv
 TOLLBOOK := $(VENV)/bin/python -m tollbook.gen
@@ -29,7 +31,7 @@ check: $(VENV)/.ready-run ## fail where OUT is not what SPEC gives, and show the
 
 .PHONY: test
 test: $(VENV)/.ready-dev prometheus alertmanager ## run the tests, with the oldest and newest Prometheus there is; ARGS for pytest
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.ready-dev types check ## ruff, mypy, and out/ up to date

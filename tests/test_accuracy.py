@@ -46,6 +46,9 @@ from bench.traffic import MODELS, RARE, Request, Usage, usd
 from tollbook.gen import names
 from tollbook.gen.promtool import Promtool
 
+# What its fixtures prepare takes long: one process runs all tests of this file.
+pytestmark = pytest.mark.xdist_group("accuracy")
+
 ROOT = Path(__file__).parent.parent
 SEED = 1
 

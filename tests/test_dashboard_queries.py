@@ -30,7 +30,8 @@ from tollbook.gen import names
 from tollbook.gen.spec import Period
 from tollbook.gen.timezones import zone
 
-pytestmark = pytest.mark.slow
+# What its fixtures prepare takes long: one process runs all tests of this file.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dashboard queries")]
 
 Json = dict[str, Any]
 

@@ -30,6 +30,9 @@ from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.spec import Spec
 
+# What its fixtures prepare takes long: one process runs all tests of this file.
+pytestmark = pytest.mark.xdist_group("demo")
+
 #: Instead of a minute: ten times as long as the slowest group of rules takes on a busy machine, so that none is left
 #: out. The story of the past is told in minutes nevertheless.
 STEP = Duration.parse("5s")

@@ -23,6 +23,9 @@ from demo.fleet import fleet_of
 from tollbook.gen import names
 from tollbook.gen.promtool import HOW_TO_GET_IT
 
+# What its fixtures prepare takes long: one process runs all tests of this file.
+pytestmark = pytest.mark.xdist_group("demo starts")
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PARTS = ("gen", "rules", "dashboards")
 
-pytestmark = pytest.mark.slow
+# What its fixtures prepare takes long: one process runs all tests of this file.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
