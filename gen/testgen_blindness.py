@@ -114,7 +114,8 @@ def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
     """Every pod fails, or those of every other job end a step later, so that no gateway is taken for its neighbour. The
-    alert waits; then it tells each gateway by name, and nothing tells its pods besides."""
+    alert waits; then it tells each gateway by name, and nothing tells its pods besides. What fails uses nothing, and
+    that is zero."""
     rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
     jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
     ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]
@@ -134,9 +135,23 @@ def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
             traffic.up(spec, gateway, scraped=values(constant(1, end), failing if end == min(ends) else "stale"))
             for gateway, end in pods
         ),
-        tuple(expect(down, traffic.instant(spec, step), ()) for step in (min(ends) - 1, min(ends))),
+        (
+            *(expect(down, traffic.instant(spec, step), ()) for step in (min(ends) - 1, min(ends))),
+            *_idle(spec, traffic.instant(spec, min(ends))),
+        ),
         tuple(expected),
     )
+
+
+def _idle(spec: Spec, at: Duration) -> Iterator[dict[str, Any]]:
+    kept = traffic.kept_labels(spec)
+    for record in (
+        names.gateway_cost(spec.prometheus.step),
+        names.INPUT_TOKENS_BY_GATEWAY,
+        names.OUTPUT_TOKENS_BY_GATEWAY,
+    ):
+        idle = [({"__name__": record, **kept, names.GATEWAY: gateway.id}, 0) for gateway in spec.gateways]
+        yield expect(series(record).now(), at, idle)
 
 
 # ---- Everything at once ----------------------------------------------------------------------------------------------

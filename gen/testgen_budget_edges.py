@@ -86,24 +86,37 @@ def _ledger(spec: Spec, cell: Cell, spent: Sequence[tuple[int, Cell, Decimal]]) 
 class _Trial:
     words: str
     spent: Decimal
-    """Of the limit, in this period."""
+    """Dollars, in this period."""
     forecast: Decimal
-    """The same of what will be spent at its end."""
+    """What will be spent at its end."""
     known: Duration
     is_pending: bool
 
 
-_HALF = Decimal("0.5")
 _LONG_KNOWN = Duration.parse("2h")
 
 
-def _trials(spec: Spec) -> Iterator[_Trial]:
-    hardly = KNOWN_AT_LEAST - spec.prometheus.step
-    yield _Trial("hardly within", _HALF, _JUST_UNDER, _LONG_KNOWN, is_pending=False)
-    yield _Trial("hardly over", _HALF, _JUST_OVER, _LONG_KNOWN, is_pending=True)
-    yield _Trial("already over", Decimal(1), Decimal(2), _LONG_KNOWN, is_pending=False)
-    yield _Trial("just known", _HALF, Decimal(2), KNOWN_AT_LEAST, is_pending=True)
-    yield _Trial("not known for long enough", _HALF, Decimal(2), hardly, is_pending=False)
+def _trials(spec: Spec, usd: Decimal, remaining: int) -> Iterator[_Trial]:
+    half, hardly = usd / 2, KNOWN_AT_LEAST - spec.prometheus.step
+    yield _of_the_limit(spec, usd, remaining) or _Trial(
+        "hardly within", half, usd * _JUST_UNDER, _LONG_KNOWN, is_pending=False
+    )
+    yield _Trial("hardly over", half, usd * _JUST_OVER, _LONG_KNOWN, is_pending=True)
+    yield _Trial("already over", usd, usd * 2, _LONG_KNOWN, is_pending=False)
+    yield _Trial("just known", half, usd * 2, KNOWN_AT_LEAST, is_pending=True)
+    yield _Trial("not known for long enough", half, usd * 2, hardly, is_pending=False)
+
+
+def _of_the_limit(spec: Spec, usd: Decimal, remaining: int) -> _Trial | None:
+    """The limit itself, where floats work out exactly: at a pace of a power of two."""
+    pace = Decimal(1)
+    while pace * remaining > usd / 2:
+        pace /= 2
+    spent = usd - pace * remaining
+    is_whole = _LONG_KNOWN.milliseconds % spec.prometheus.step.milliseconds == 0
+    if is_whole and all(map(_is_float, (usd, spent, pace * _LONG_KNOWN.seconds))):
+        return _Trial("of the limit", spent, usd, _LONG_KNOWN, is_pending=False)
+    return None
 
 
 def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Duration) -> Iterator[Case]:
@@ -113,9 +126,8 @@ def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Dura
     if not remaining:
         return
     now = end.milliseconds // step.milliseconds
-    for trial in _trials(spec):
-        ahead = budget.usd * (trial.forecast - trial.spent)
-        lately = _plain(ahead * trial.known.seconds / remaining)
+    for trial in _trials(spec, budget.usd, remaining):
+        lately = _plain((trial.forecast - trial.spent) * trial.known.seconds / remaining)
         entries = trial.known.milliseconds // step.milliseconds
         # The rules record the last of them, and one when promtool's clock starts.
         by_rules = 2 if window > end else 1
@@ -125,7 +137,7 @@ def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Dura
             input_series(
                 _TO_DATE[period],
                 traffic.without_type(cell),
-                traffic.ending(spec, end, number(_plain(budget.usd * trial.spent))),
+                traffic.ending(spec, end, number(_plain(trial.spent))),
             ),
             input_series(names.CALENDAR, {names.GATEWAY: cell.gateway, names.DAY: "1"}, known),
         )
@@ -143,5 +155,11 @@ def _pending(
 
 
 def _plain(usd: Decimal) -> Decimal:
-    """As many digits as floats tell apart."""
-    return Context(prec=12).create_decimal(usd)
+    """As many digits as floats tell apart, or all of them where a float has them."""
+    return usd.normalize() if _is_float(usd) else Context(prec=12).create_decimal(usd)
+
+
+def _is_float(usd: Decimal) -> bool:
+    """Whether floats have it exactly: so few bits over a power of two."""
+    bits, unit = usd.as_integer_ratio()
+    return bits < 2**53 and unit & (unit - 1) == 0

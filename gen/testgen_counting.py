@@ -95,10 +95,11 @@ def _by_spender(spec: Spec, billed: int) -> Iterator[dict[int, dict[str, str]]]:
 
 def _counted_as(spec: Spec, record: str, at: Duration, figures: dict[int, dict[str, str]]) -> dict[str, Any]:
     """On every gateway, these sums under these labels."""
+    kept = traffic.kept_labels(spec)
     by = dict.fromkeys(label for labels in figures.values() for label in labels)
-    counted = sum_by((names.GATEWAY, *by), sum_of_steps(series(record), at))
+    counted = sum_by((names.GATEWAY, *kept, *by), sum_of_steps(series(record), at))
     samples = [
-        ({names.GATEWAY: gateway.id, **labels}, figure)
+        ({names.GATEWAY: gateway.id, **kept, **labels}, figure)
         for gateway in spec.gateways
         for figure, labels in figures.items()
     ]

@@ -113,6 +113,8 @@ def _outages(grid: Grid) -> Iterator[History]:
         (Life(grid.line(("1", 20), ("0", 6), "1", "1", "1")),),
         (Life(grid.line(("5000", 20), "stale", ("_", 6), "6000", "6000")),),
     )
+    up = (Life(grid.line(("1", long), ("0", 6), "1", "1")),)
+    yield History("begun-anew", 450, up, (Life(grid.line(("5000", 20), "stale", ("_", long), "450", "450")),))
     up = (Life(grid.line(("1", 20), "0", "1", "1")),)
     yield History("back-at-once", 1000, up, (Life(grid.line(("600", 19), "5000", "stale", "6000", "6000")),))
     yield History("restarted-at-once", 650, up, (Life(grid.line(("600", 19), "5000", "stale", "650", "650")),))
@@ -231,6 +233,7 @@ def edges(grid: Grid) -> Iterator[History]:
     old = ("5000", 20)
     yield History("risen-late", 300, always, (Life(grid.line(old, "5300", "9000", "9000", since=2)),))
     yield History("reset-late", 700, always, (Life(grid.line(old, "700", "9000", "9000", since=2)),))
+    yield History("reset-at-last", 1300, always, (Life(grid.line(old, "5000", "5600", "700")),))
     yield History("born-late", 0, always, (Life(grid.line("450", "450", since=2)),))
     fleet = Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), pod="other")
     gone = "stale", ("_", grid.in_step - 2)

@@ -35,10 +35,13 @@ class _Spender:
     """At the end of the step before, two samples."""
     within: tuple[str, str]
     """At the beginning of the step that is evaluated, and at its end."""
-    billed: int
+    billed: int | None
+    """None: nothing is recorded of it, not even that it is nothing."""
     model: str = _MODEL
     has_tokens: bool = True
     """Or only requests: these have a place where one is left."""
+    after: str = ""
+    """When the step is over, and settles."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,17 @@ def _spenders(entry: Attribution, cluster: int) -> Iterator[_Spender]:
 
 
 def _without_tokens(entry: Attribution) -> Iterator[_Spender]:
-    """As many as there are places, which nobody without a name may take, though it comes first by its name."""
-    for value in (names.UNKNOWN, *(f"zeal-{number}" for number in range(entry.limit))):
-        yield _Spender(value, value, ("4", "4"), ("4", "9"), 5, has_tokens=False)
+    """As many as there are places. One stands below zero, as no counter does: whoever took a place that is not theirs
+    would take this one, while of equals nobody knows who is taken."""
+    yield _Spender("below-zero", "below-zero", ("-9", "-9"), ("-9", "-2"), 7)
+    lives = [(("4", "4"), ("9", "stale"), 5), (("_", "_"), ("_", "9"), 9)]
+    lives += [(("4", "4"), ("4", "9"), 5)] * entry.limit
+    for number, (before, within, billed) in enumerate(lives[: entry.limit - 1]):
+        yield _Spender(f"asks-{number}", f"asks-{number}", before, within, billed, has_tokens=False)
+    for nobody in (names.UNKNOWN, ""):
+        yield _Spender(nobody, nobody, ("4", "4"), ("4", "9"), 5, has_tokens=False)
+    yield _Spender("asked-before", "", ("4", "stale"), ("_", "_"), None, has_tokens=False)
+    yield _Spender("asks-later", "", ("_", "_"), ("_", "_"), None, has_tokens=False, after="4")
 
 
 def _sure_of_a_place(count: int, cluster: int) -> Iterator[_Spender]:
@@ -123,7 +134,8 @@ def _series(spec: Spec, entry: Attribution, place: _Place, end: Duration) -> Ite
     for spender in place.spenders:
         labels = {**target, **_asked(spec, entry, place, spender.model), entry.label: spender.value}
         first, second, third, fourth = (absent(1) if one == "_" else one for one in (*spender.before, *spender.within))
-        seen = values(absent(last - in_step - 2), first, second, absent(1), third, absent(in_step - 2), fourth)
+        in_time = first, second, absent(1), third, absent(in_step - 2), fourth
+        seen = values(absent(last - in_step - 2), *in_time, spender.after)
         yield input_series(names.LLM_REQUESTS, labels, seen)
         if not spender.has_tokens:
             continue
@@ -137,7 +149,8 @@ def _metered(spec: Spec, entry: Attribution, record: str, places: Sequence[_Plac
     billed: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
     for place in places:
         for spender in place.spenders:
-            if not (spender.has_tokens or record == names.metered_requests(spec.prometheus.step)):
+            is_counted = spender.has_tokens or record == names.metered_requests(spec.prometheus.step)
+            if spender.billed is None or not is_counted:
                 continue
             labels = {"__name__": record, **_asked(spec, entry, place, spender.model), **place.kept}
             if record == names.metered_tokens(spec.prometheus.step):

@@ -196,26 +196,21 @@ def _vector(
 
 
 def _old_prices(spec: Spec, end: Duration, uses: Iterable[_Use]) -> Iterator[dict[str, str]]:
-    recent = traffic.ending(spec, end - _recent(spec), f"{_FIRST_USD}", f"{_LAST_USD}")
-    for provider in dict.fromkeys(use.provider for use in uses):
-        yield from _old_price(provider, f"{_ASKED}-model", _ASKED, recent)
-    for use in uses:
-        if use.priced:
-            seen = traffic.ending(spec, end - use.priced, f"{_FIRST_USD}", f"{_LAST_USD}")
-            yield from _old_price(use.provider, f"{_OWN}-model", use.name, seen)
+    """Of every type of token, as prices are recorded; but one type's is recorded now, which says nothing of others."""
+    sold = {(provider, f"{_ASKED}-model", _ASKED): _recent(spec) for provider in (use.provider for use in uses)}
+    sold |= {(use.provider, f"{_OWN}-model", use.name): use.priced for use in uses if use.priced}
+    for (provider, model, name), ago in sold.items():
+        sold_as = {names.PROVIDER: provider, names.MODEL: model, names.RESPONSE_MODEL: name}
+        for token_type in names.TOKEN_TYPES:
+            is_present = token_type == names.CACHE_WRITE and ago == _recent(spec)
+            seen = traffic.ending(spec, end if is_present else end - ago, f"{_FIRST_USD}", f"{_LAST_USD}")
+            yield input_series(names.PRICE, {**sold_as, names.TOKEN_TYPE: token_type}, seen)
 
 
 def _former_name(spec: Spec, end: Duration, gateway: str) -> dict[str, str]:
     sold_as = {names.PROVIDER: _FORMER, names.MODEL: f"{_OWN}-model", names.RESPONSE_MODEL: _OWN}
     before = traffic.ending(spec, end - spec.prometheus.step, "1")
     return input_series(names.MODEL_NAMES, {names.GATEWAY: gateway, **sold_as}, before)
-
-
-def _old_price(provider: str, model: str, name: str, seen: str) -> Iterator[dict[str, str]]:
-    """Of every type of token, as prices are recorded."""
-    sold_as = {names.PROVIDER: provider, names.MODEL: model, names.RESPONSE_MODEL: name}
-    for token_type in names.TOKEN_TYPES:
-        yield input_series(names.PRICE, {**sold_as, names.TOKEN_TYPE: token_type}, seen)
 
 
 def _recent(spec: Spec) -> Duration:
@@ -258,7 +253,7 @@ def _restart(spec: Spec, end: Duration) -> Case:
 
 
 def _restart_at_midnight(spec: Spec, end: Duration) -> Case:
-    """The calendar and the total of yesterday are still found, and a dollar is spent today."""
+    """The calendar, the total and the last dollars of yesterday are still found, and a dollar is spent today."""
     step, model = spec.prometheus.step, spec.models[0]
     owner = {names.GATEWAY: spec.gateways[0].id, names.PROVIDER: model.provider, names.MODEL: model.name}
     spent = {**owner, **traffic.spend_labels(spec)}
@@ -268,11 +263,13 @@ def _restart_at_midnight(spec: Spec, end: Duration) -> Case:
             names.CALENDAR, {names.GATEWAY: spec.gateways[0].id, **_YESTERDAY}, traffic.ending(spec, end - step, "1")
         ),
         input_series(names.DAY_TOTAL, {**spent, **_YESTERDAY}, before),
+        input_series(names.cost_of_day(step), {**spent, **_YESTERDAY}, before),
         input_series(names.cost(step), {**spent, names.TOKEN_TYPE: names.OUTPUT}, now),
     )
     to_date = (names.DAY_TO_DATE, names.WEEK_TO_DATE, names.MONTH_TO_DATE)
-    samples = tuple(expect(series(record).now(), end, [({"__name__": record, **spent}, 1)]) for record in to_date)
-    return Case("a restart at midnight", step, series_in, samples)
+    totals = _vector((names.GATEWAY,), _now(names.DAY_TOTAL), end, {(spec.gateways[0].id,): 1})
+    samples = (expect(series(record).now(), end, [({"__name__": record, **spent}, 1)]) for record in to_date)
+    return Case("a restart at midnight", step, series_in, (totals, *samples))
 
 
 def _series(put_in: Iterable[tuple[str, Mapping[str, str]]], seen: str) -> tuple[dict[str, Any], ...]:

@@ -24,10 +24,12 @@ _HIGH_FORGOTTEN = "high-forgotten"
 #: Those whose thresholds and prices were last recorded nearly a gap ago, while others of the provider are recorded now.
 _OLDER = ("older", "older-and-long")
 _PROVIDERS = (_OWN, _ANOTHER, _UNTIERED)
+#: A model without tiers, of a provider whose others have some.
+_PLAIN = "plain"
 
 #: Of these models a context is long over so many tokens, and costs so many dollars a million.
 _FIRST_OVER, _OVER = 1_000, 50_000
-_FIRST_HIGH_USD, _HIGH_USD = 900, 800
+_FIRST_HIGH_USD, _HIGH_USD = 700, 800
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class _Used:
     """Dollars that the gateway counted now, between the bounds."""
 
     @property
+    def is_bounded(self) -> bool:
+        return not self.ago and self.provider != _UNTIERED and self.model != _PLAIN
+
+    @property
     def low(self) -> int:
         return self.usd[0] * (not self.prompt_ago) + self.usd[1] * (not self.output_ago)
 
@@ -58,13 +64,36 @@ class _Used:
         return Decimal(_HIGH_USD * tokens) / MILLION if is_long else Decimal(self.low)
 
 
+@dataclass(frozen=True)
+class _Bounds:
+    """Dollars of one model, as they would have been recorded."""
+
+    model: str
+    reported: str
+    low: str
+    high: str
+    billionths: int = 0
+    """What is added for a long context."""
+    low_ago: int = 0
+    high_ago: int = 0
+
+
+#: A billionth is what sums of floats differ by, and adds nothing; nor does what was recorded a step ago.
+_BOUNDS = (
+    _Bounds("a-billionth", "0.000000001", "0", "1"),
+    _Bounds("two-billionths", "0.000000002", "0", "1", billionths=2),
+    _Bounds("low-before", "10", "5", "20", low_ago=1),
+    _Bounds("high-before", "10", "5", "20", high_ago=1),
+)
+
+
 def cases(spec: Spec, end: Duration) -> Iterator[Case]:
     if not any(model.has_tiers for model in spec.models):
         return
     step, gateway = spec.prometheus.step, {names.GATEWAY: spec.gateways[0].id}
     used = list(_used(spec))
     series_in = [*_prices(spec, end), *(line for one in used for line in _records(spec, end, gateway, one))]
-    bounded = [one for one in used if not one.ago and one.provider != _UNTIERED]
+    bounded = [one for one in used if one.is_bounded]
     samples = []
     for record, usd in (
         (names.cost_low(step), [Decimal(one.low) for one in bounded]),
@@ -74,18 +103,30 @@ def cases(spec: Spec, end: Duration) -> Iterator[Case]:
         labels = ({**gateway, **_sold_as(one), **one.who} for one in bounded)
         samples.append(expect(billionths(recorded), end, list(zip(labels, map(in_billionths, usd), strict=True))))
     if reports_usd(spec.gateways[0]):
+        series_in += _bounds(spec, end, gateway)
         samples.append(_surcharge(spec, end, [one for one in bounded if one.reported]))
     yield Case("bounds on what long contexts cost", step, tuple(series_in), tuple(samples))
 
 
 def _surcharge(spec: Spec, end: Duration, reported: Sequence[_Used]) -> dict[str, Any]:
-    long = series(
-        names.cost(spec.prometheus.step),
-        one_of(names.MODEL, [one.model for one in reported]),
-        eq(names.TOKEN_TYPE, names.LONG_CONTEXT),
-    )
-    own = [({names.MODEL: one.model}, in_billionths(Decimal(one.reported - one.low))) for one in reported]
+    added = {one.model: in_billionths(Decimal(one.reported - one.low)) for one in reported}
+    added |= {one.model: one.billionths for one in _BOUNDS}
+    cost = series(names.cost(spec.prometheus.step), one_of(names.MODEL, added))
+    own = [({names.MODEL: model}, usd) for model, usd in added.items() if usd]
+    long = cost.where(eq(names.TOKEN_TYPE, names.LONG_CONTEXT))
     return expect(billionths(sum_by([names.MODEL], long.now())), end, own)
+
+
+def _bounds(spec: Spec, end: Duration, gateway: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    step, own = spec.prometheus.step, {**gateway, names.PROVIDER: f"{_OWN}-bounds", **traffic.spend_labels(spec)}
+    for one in _BOUNDS:
+        for record, usd, ago in (
+            (names.reported_usd(step), one.reported, 0),
+            (names.cost_low(step), one.low, one.low_ago),
+            (names.cost_high(step), one.high, one.high_ago),
+        ):
+            labels = {**own, names.MODEL: one.model}
+            yield input_series(record, labels, traffic.ending(spec, _ago(spec, end, ago), usd))
 
 
 def _used(spec: Spec) -> Iterator[_Used]:
@@ -104,7 +145,8 @@ def _used(spec: Spec) -> Iterator[_Used]:
     for model in ("long", "not-long"):
         yield _Used(_ANOTHER, model, 100, 7_000, (5, 6), first)
     for number, model in enumerate(_OLDER):
-        yield _Used(_OWN, model, 60_000 * number, 7_000, (1, 2), first)
+        yield _Used(_OWN, model, 40_000 + 20_000 * number, 7_000, (1, 2), first)
+    yield _Used(_OWN, _PLAIN, 60_000, 7_000, (1, 2), first)
     yield _Used(_UNTIERED, "twin", 60_000, 9_000, (1, 2), first)
     yield _Used(_UNTIERED, "forgotten", 60_000, 9_000, (1, 2), first)
 
@@ -144,7 +186,7 @@ def _prices(spec: Spec, end: Duration) -> Iterator[dict[str, str]]:
     last_seen = {_OWN: 0, _ANOTHER: in_gap - 2, _UNTIERED: in_gap + 2}
     models = {(one.provider, one.model): last_seen[one.provider] for one in _used(spec)}
     models |= {(_OWN, model): in_gap - 2 for model in _OLDER}
-    del models[_UNTIERED, "twin"]
+    del models[_UNTIERED, "twin"], models[_OWN, _PLAIN]
     for (provider, model), ago in models.items():
         sold_as = {names.PROVIDER: provider, names.MODEL: model}
         yield input_series(

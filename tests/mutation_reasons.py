@@ -48,7 +48,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:metered_",
-        r"\[\[\* -> /\]\] on \([^)]*\) group_left \((shown_|token_semantics)",
+        r"\[\[\* -> /\]\] on \([^)]*\) group_left \((shown_|token_sem)|-> count_over_time\]\]\(agentgateway:target:",
         "what lends a label is one",
     ),
     (
@@ -77,8 +77,18 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "it counts that there is such a value, not how often",
     ),
     (
+        "^agentgateway:metered_requests",
+        r"or \(0 \* (\[\[sum -> max|sum by \([^)]*\) \(\[\[last_over_time -> min_over_time)",
+        "zero times anything is zero",
+    ),
+    (
+        "^agentgateway:metered_requests",
+        r"or \(0 \[\[\* -> /\]\] sum by",
+        "a counter of requests begins with its first one, and zero over any number of them is zero",
+    ),
+    (
         "^agentgateway:model:names",
-        r"price_usd_per_mtok\{gen_ai_token_type=\[\[",
+        r'gen_ai_token_type(=\[\[|\[\[= -> !=\]\]"input"\}( or|\[1h\]))',
         "every name has prices of all types, so that any of them tells the names",
     ),
     (
@@ -97,7 +107,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "one label that no series has is as good as another",
     ),
     (
-        "^agentgateway:(tokens|reported_usd|requests)",
+        "^agentgateway:(tokens|reported_usd|requests):increase",
         r"\[\[\* -> /\]\] on",
         "tokens are multiplied by one here, which only lends them the model's name",
     ),
@@ -108,7 +118,7 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:(tokens|reported_usd|requests)",
-        r'response_model="unknown"\}\[1ms\]\) unless on \((?:(?!\)\) ).)*\[\[',
+        r'response_model="unknown"\}\[1ms\]\) unless on \((?!\[\[\w+, \w+ -> gen_ai_system\])(?:(?!\)\) ).)*\[\[',
         "no price bears the name 'unknown', so that nothing is found by such a response",
     ),
     (
@@ -138,8 +148,13 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
     ),
     (
         "^agentgateway:cost_usd:increase1m",
-        r"cost_usd_high:increase1m\{[^}]*\}\[\[\[1ms|and \[\[last_over_time -> count_over_time\]\]\(agentgateway:rep",
-        "the upper bound is recorded with the lower one, and here it counts whether the gateway counted anything",
+        r"and \[\[last_over_time -> count_over_time\]\]\(agentgateway:rep",
+        "here it counts whether the gateway counted anything, not how much",
+    ),
+    (
+        "^agentgateway:cost_usd:increase1m",
+        r"\[\[< -> <=\]\] last_over_time\(agentgateway:cost_usd_high",
+        "of two that are equal either is the smaller one",
     ),
     (
         "^LLMCostDisagreesWithGateway",
@@ -157,9 +172,9 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "zero times anything is zero",
     ),
     (
-        "^agentgateway:cost_usd:increase1m",
-        r"\[\[0\.000000001 -> 0\.000000002\]\]",
-        "two billionths of a dollar are as good as nothing as one",
+        "^agentgateway:cost_usd:minus_reported",
+        r"or \(0 \* sum by \([^)]*\) \(last_over_time\(agentgateway:reported_usd:\w+\{[^}]*\}\[\[\[1ms -> 5m",
+        "a difference needs both its sides: a zero for what the gateway counted before has no partner now",
     ),
     (
         "^agentgateway:(calendar:now|period:remaining_seconds)",
@@ -205,11 +220,6 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "^LLMTokensUnpriced",
         r"\[\[> -> >=\]\]",
         "what it reads is recorded only where it is more than zero",
-    ),
-    (
-        "^agentgateway:model:names",
-        r'gen_ai_token_type(\[\[= -> !=\]\]"input"|=\[\["input" -> "output"\]\])',
-        "every name has a price of each type, and which one is read does not matter to its name",
     ),
     (
         "^agentgateway:[a-z_]+:(of_hour|hour_to_date)",
