@@ -27,6 +27,7 @@ PROVIDERS = (
     *("mistral", "openrouter", "togetherai", "xai", "fireworks"),
 )
 _RATES = ("input", "output", "cache_read", "cache_write")
+_CACHE_RATES = ("cache_read", "cache_write")
 _MOST_DECIMALS = 6
 _MOST_NAMES = 3
 
@@ -38,12 +39,14 @@ def price_findings(resolved: Resolved, today: date | None = None) -> Iterator[Pr
         yield from _reserved_name(section, model)
         yield from _prices_or_free(section, model)
         yield from _dates(section, model)
+        yield from _left_out(section)
         yield from _tiers(section, model)
         yield from _rates(section)
     yield from _claims(resolved)
     yield from _lower_bounds(resolved)
     if today:
         yield from _too_old(resolved, today)
+        yield from _yet_to_come(resolved, today)
 
 
 def decimals_finding(section: Section, amount: int | Decimal, *steps: str | int) -> Iterator[Problem]:
@@ -97,6 +100,19 @@ def _dates(section: Section, model: Model) -> Iterator[Problem]:
             )
 
 
+def _left_out(section: Section) -> Iterator[Problem]:
+    """A new price that forgets what cached tokens cost makes them several times dearer, and nobody sees why."""
+    for index, (earlier, later) in enumerate(pairwise(section.stated("prices")), start=1):
+        left_out = [rate for rate in _CACHE_RATES if rate in earlier and rate not in later]
+        if left_out:
+            yield section.warning(
+                f"price {index + 1} has no {' and no '.join(left_out)}, as the price before it has: nothing is carried "
+                "over, and such tokens cost what input costs",
+                section.place("prices", index),
+                "repeat it if it still holds, or state what holds instead",
+            )
+
+
 def _tiers(section: Section, model: Model) -> Iterator[Problem]:
     for index, price in enumerate(model.prices):
         yield from _cheaper_tiers(section, price, index)
@@ -140,6 +156,19 @@ def _too_old(resolved: Resolved, today: date) -> Iterator[Problem]:
             Severity.WARNING,
             "compare them, then set 'checked' to today or append the new price",
         )
+
+
+def _yet_to_come(resolved: Resolved, today: date) -> Iterator[Problem]:
+    """Whoever wrote it may be a day ahead of this machine."""
+    for section, model in zip(resolved.lists["models"], resolved.spec.models, strict=True):
+        for index, price in enumerate(model.prices):
+            if price.checked and price.checked > today + timedelta(days=1):
+                yield section.warning(
+                    f"price {index + 1} was 'checked' on {price.checked}, which is yet to come: it would not be called "
+                    "old until long after that",
+                    section.place("prices", index, "checked"),
+                    "say on which day it was last compared with its source",
+                )
 
 
 def _in_force(model: Model, today: date) -> tuple[int, Price | None]:

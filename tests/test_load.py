@@ -437,6 +437,42 @@ def test_one_warning_tells_of_all_old_prices_at_the_first() -> None:
     assert str(problem).endswith(OLD.format(age="1d", models=f"{three} and 1 more"))
 
 
+@pytest.mark.parametrize("day", ["2026-07-02", "2026-07-03"])
+def test_a_price_that_was_compared_on_a_day_to_come_is_told(day: str) -> None:
+    """But not tomorrow's, which is today elsewhere."""
+    problems = load(PRICED_AT.format(prices=f"{{input: 1, output: 2, checked: {day}}}"), "spec.yaml", TODAY).warnings
+    message = (
+        "spec.yaml:4:80: warning: model 'gpt': price 1 was 'checked' on 2026-07-03, which is yet to come: it would not "
+        "be called old until long after that (say on which day it was last compared with its source)"
+    )
+    said = [message] if day == "2026-07-03" else []
+    assert [str(problem) for problem in problems] == said
+
+
+# ---- What a new price leaves out -------------------------------------------------------------------------------------
+
+# The prices -> the rates that are told.
+LEFT_OUT = {
+    "both": ("{input: 1, output: 2, cache_read: 0.1, cache_write: 1.25}", "{input: 1, output: 2}"),
+    "one": ("{input: 1, output: 2, cache_read: 0.1, cache_write: 1.25}", "{input: 1, output: 2, cache_write: 1.25}"),
+    "none": ("{input: 1, output: 2, cache_read: 0.1}", "{input: 1, output: 2, cache_read: 0.2}"),
+    "what was never there": ("{input: 1, output: 2}", "{input: 1, output: 2, cache_read: 0.1}"),
+}
+TOLD = {"both": "cache_read and no cache_write", "one": "cache_read"}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_new_price_that_forgets_the_cache_is_told(name: str) -> None:
+    earlier, later = LEFT_OUT[name]
+    text = PRICED_AT.format(prices=f"{earlier}, {later.replace('{', '{from: 2026-01-01, ')}")
+    message = (
+        f"model 'gpt': price 2 has no {TOLD.get(name)}, as the price before it has: nothing is carried over, and such "
+        "tokens cost what input costs (repeat it if it still holds, or state what holds instead)"
+    )
+    said = [message] if name in TOLD else []
+    assert [str(problem).partition("warning: ")[2] for problem in load(text, "spec.yaml").warnings] == said
+
+
 def test_a_former_name_of_a_provider_becomes_the_present_one_wherever_it_stands() -> None:
     loaded = load(
         """
