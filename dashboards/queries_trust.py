@@ -26,8 +26,9 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Spec
 
-#: For so long a new price is told from the one before: longer than points of an annotation lie apart over 90 days.
-HOUR = Duration.parse("1h")
+#: For so long a new price is told from the one before: longer than points of an annotation lie apart over 90 days,
+#: which are two hours on a window of less than 1,440 pixels.
+_TOLD_FOR = Duration.parse("3h")
 
 #: Prometheus names a group after its file.
 _OUR_GROUPS = f".*;{regex_literal(names.GROUP_PREFIX + '.')}.*"
@@ -57,9 +58,9 @@ def prices(token_type: str) -> Expr:
 
 
 def price_changes() -> Expr:
-    """How many prices of a model changed within the hour before."""
+    """How many prices of a model changed within the three hours before."""
     by = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
-    now, before = (aggregate("max", _price().now(ago), by) for ago in (None, HOUR))
+    now, before = (aggregate("max", _price().now(ago), by) for ago in (None, _TOLD_FOR))
     return aggregate("count", binary(now, "!=", before), (names.PROVIDER, names.MODEL))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tollbook.dashboards import queries
 from tollbook.dashboards.grid import Line, Row
-from tollbook.dashboards.style import USD, About, lines, stat
+from tollbook.dashboards.style import USD, USD_ON_AXIS, About, lines, stat
 from tollbook.dashboards.sums import bar_width_floor
 from tollbook.gen import names
 from tollbook.gen.spec import Spec
@@ -45,11 +45,11 @@ def hourly_trend(spec: Spec) -> Any:
     if_wrong = "a gateway without a line is not scraped; an idle one has a line at zero."
     about = About(shows, [names.COST_BY_GATEWAY], if_wrong)
     exprs = {f"{{{{{names.GATEWAY}}}}}": queries.rolling_hour_by_gateway(spec)}
-    return lines("Hourly cost by gateway", about, exprs, USD, bar_width_floor(spec.prometheus.step))
+    return lines("Hourly cost by gateway", about, exprs, USD_ON_AXIS, bar_width_floor(spec.prometheus.step))
 
 
 def daily_trend(spec: Spec) -> Any:
     shows = "At each point, the dollars of the 24 hours before it. The points overlap: do not add them up."
     about = About(shows, [names.COST_DAILY], CHECK_ROLLING)
     exprs = {"last 24 hours": queries.rolling_spend(spec, names.COST_DAILY)}
-    return lines("Daily cost trend", about, exprs, USD, bar_width_floor(spec.prometheus.step))
+    return lines("Daily cost trend", about, exprs, USD_ON_AXIS, bar_width_floor(spec.prometheus.step))

@@ -7,7 +7,19 @@ from typing import Any
 from tollbook.dashboards import queries_spend as queries
 from tollbook.dashboards.grid import Line, Row, in_lines
 from tollbook.dashboards.queries import GROUP, WITHOUT, ledger_labels
-from tollbook.dashboards.style import COUNT, SHARE, USD, USD_ROUND, About, Column, bars, ranking, stat, table
+from tollbook.dashboards.style import (
+    COUNT,
+    SHARE,
+    USD,
+    USD_ON_AXIS,
+    USD_ROUND,
+    About,
+    Column,
+    bars,
+    ranking,
+    stat,
+    table,
+)
 from tollbook.dashboards.sums import bar_width_floor
 from tollbook.dashboards.wording import CHOSEN_GROUP, panel, runbook, title_of
 from tollbook.gen import names
@@ -85,7 +97,7 @@ def over_time(spec: Spec) -> Any:
         [panel(TOP_SPENDERS)],
     )
     expr, narrowest = queries.spend_per_bar_by_group(spec), bar_width_floor(spec.prometheus.step)
-    return bars(f"Spend over time by {CHOSEN_GROUP}", about, expr, f"{{{{{GROUP}}}}}", USD, narrowest)
+    return bars(f"Spend over time by {CHOSEN_GROUP}", about, expr, f"{{{{{GROUP}}}}}", USD_ON_AXIS, narrowest)
 
 
 def top_spenders(spec: Spec) -> Any:

@@ -30,13 +30,19 @@ class Unit:
     decimals: int
 
 
-#: Four decimals: one request costs fractions of a cent, and with two a first test would read $0.00.
-USD = Unit("currencyUSD", 4)
-#: An amount that a person chose.
-USD_ROUND = Unit("currencyUSD", 2)
+#: Four decimals: one request costs fractions of a cent, and with two a first test would read $0.00. A prefix, for
+#: Grafana's own unit of dollars makes $12.35K of an amount that is to be put beside an invoice.
+USD = Unit("prefix:$", 4)
+USD_ON_AXIS = Unit("currencyUSD", 4)
+#: To the cent.
+USD_ROUND = Unit("prefix:$", 2)
+#: Of a million tokens; some cost less than a cent.
+USD_PRICE = Unit("prefix:$", 5)
 COUNT = Unit("locale", 0)
 COUNT_ON_AXIS = Unit("short", 1)
 SHARE = Unit("percentunit", 1)
+#: Of what should be nothing at all.
+SMALL_SHARE = Unit("percentunit", 2)
 SECONDS = Unit("s", 0)
 LATENCY = Unit("s", 3)
 PER_SECOND = Unit("reqps", 2)

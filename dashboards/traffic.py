@@ -24,11 +24,11 @@ HOW_FAR = (
     "dates, to see others."
 )
 ASKED_FOR = "Models are those that were asked for, under the metrics' names; the filter on model does not narrow them."
-CHECK_LATENCY = (
-    "no line means no traffic. When one model is slow, look at its provider's status page; when all of one gateway "
-    "are, look at its pods."
+CHECK_SLOW = (
+    "When one model is slow, look at its provider's status page; when all of one gateway are, look at its pods."
 )
-CHECK_STREAMS = "only streamed answers are measured: no line means that none was. " + CHECK_LATENCY
+CHECK_LATENCY = f"no line means no traffic. {CHECK_SLOW}"
+CHECK_STREAMS = f"only streamed answers are measured: no line means that none was. {CHECK_SLOW}"
 
 
 def row(spec: Spec) -> Row:

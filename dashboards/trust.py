@@ -16,8 +16,9 @@ from tollbook.dashboards.style import (
     ORANGE,
     RED,
     SECONDS,
-    SHARE,
-    USD,
+    SMALL_SHARE,
+    USD_ON_AXIS,
+    USD_PRICE,
     USD_ROUND,
     About,
     Column,
@@ -98,7 +99,7 @@ def unpriced_share(spec: Spec) -> Any:
         [panel("Unpriced tokens by name"), runbook(spec, "unpriced")],
     )
     steps = Steps(GREEN, {UNPRICED_SOME: ORANGE, UNPRICED_TOO_MUCH: RED})
-    return stat("Unpriced share", about, queries.unpriced_share_in_range(spec), SHARE, steps)
+    return stat("Unpriced share", about, queries.unpriced_share_in_range(spec), SMALL_SHARE, steps)
 
 
 # ---- Prices ----------------------------------------------------------------------------------------------------
@@ -132,10 +133,10 @@ def prices() -> Any:
     columns = (
         Column(names.PROVIDER, "Provider"),
         Column(names.MODEL, "Model"),
-        Column("Value #A", "Input", USD_ROUND),
-        Column("Value #B", "Output", USD_ROUND),
-        Column("Value #C", "Cache read", USD_ROUND),
-        Column("Value #D", "Cache write", USD_ROUND),
+        Column("Value #A", "Input", USD_PRICE),
+        Column("Value #B", "Output", USD_PRICE),
+        Column("Value #C", "Cache read", USD_PRICE),
+        Column("Value #D", "Cache write", USD_PRICE),
     )
     return table("Prices in use", about, exprs, columns, sort="Output")
 
@@ -199,15 +200,16 @@ def hourly_difference(spec: Spec) -> Any:
     if not reported(spec):
         return None
     about = About(
-        "Our dollars of the hour before each point less the gateway's own, by gateway and model. At zero they agree; "
-        "below it we count less.",
+        "Our dollars of the hour before each point less the gateway's own, by gateway, provider and model. At zero "
+        "they agree; below it we count less.",
         [names.RECONCILIATION],
         "a step up or down is a price that changed on one side only. Empty means that no gateway has a catalog.",
         [runbook(spec, "reconciliation")],
     )
-    exprs = {f"{{{{{names.GATEWAY}}}}} {{{{{names.MODEL}}}}}": queries.hourly_difference(spec)}
+    labels = (names.GATEWAY, names.PROVIDER, names.MODEL)
+    exprs = {" ".join(f"{{{{{label}}}}}" for label in labels): queries.hourly_difference(spec)}
     narrowest = bar_width_floor(spec.prometheus.step)
-    return lines("Difference hour by hour", about, exprs, USD, narrowest, lowest=None)
+    return lines("Difference hour by hour", about, exprs, USD_ON_AXIS, narrowest, lowest=None)
 
 
 def reported(spec: Spec) -> bool:

@@ -14,6 +14,9 @@ Json = dict[str, Any]
 
 DAY = 86_400
 
+#: To the digit, and shortened on axes.
+DOLLARS = ("prefix:$", "currencyUSD")
+
 #: Panels that are good when they are empty say so.
 ABOUT_ABSENCE = "Empty is good"
 
@@ -43,8 +46,8 @@ def labels_shown(panel: Json, request: Asked) -> list[str]:
 def plausible(panel: Json) -> tuple[float, float]:
     """Of the panel's own unit, and of the columns' where it is a table."""
     defaults = panel["fieldConfig"]["defaults"]
-    largest = {"percentunit": 20, "percent": 2000, "currencyUSD": 10_000, "s": 40 * DAY, "ms": 1000 * DAY}
+    largest = {"percentunit": 20, "percent": 2000, **dict.fromkeys(DOLLARS, 10_000), "s": 40 * DAY, "ms": 1000 * DAY}
     if panel["type"] == "table" or "unit" not in defaults:
         return -math.inf, math.inf
-    may_be_negative = defaults.get("min") != 0 and defaults["unit"] == "currencyUSD"
+    may_be_negative = defaults.get("min") != 0 and defaults["unit"] in DOLLARS
     return -10_000 if may_be_negative else 0, largest.get(defaults["unit"], math.inf)

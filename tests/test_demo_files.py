@@ -40,7 +40,7 @@ _SERVICE = {
         "pull_policy": {"enum": ["always", "never", "missing", "build"]},
         "init": {"type": "boolean"},
         "restart": {"enum": ["no", "always", "on-failure", "unless-stopped"]},
-        "ports": {"type": "array", "items": {"type": "string", "pattern": r"^\d+:\d+$"}},
+        "ports": {"type": "array", "items": {"type": "string", "pattern": r"^127\.0\.0\.1:\d+:\d+$"}},
         "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[\w./-]+:/[\w./-]+(:ro)?$"}},
         "depends_on": {
             "type": "object",
@@ -70,7 +70,7 @@ COMPOSE_SCHEMA = {
 
 def test_the_compose_file_has_the_shape_that_compose_reads() -> None:
     jsonschema.validate(COMPOSE, COMPOSE_SCHEMA)
-    published = [port.split(":")[0] for service in COMPOSE["services"].values() for port in service.get("ports", ())]
+    published = [port.split(":")[1] for service in COMPOSE["services"].values() for port in service.get("ports", ())]
     assert max(Counter(published).values()) == 1
 
 
@@ -96,7 +96,7 @@ def test_history_is_written_for_the_prometheus_that_reads_it() -> None:
 
 
 def test_the_readme_tells_every_address() -> None:
-    published = {port.split(":")[0] for service in COMPOSE["services"].values() for port in service.get("ports", ())}
+    published = {port.split(":")[1] for service in COMPOSE["services"].values() for port in service.get("ports", ())}
     assert set(re.findall(r"\| http://localhost:(\d+) \|", (DEMO / "README.md").read_text())) == published
 
 

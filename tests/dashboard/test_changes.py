@@ -74,7 +74,7 @@ def priced() -> Iterator[Json]:
             yield {"series": f'{names.PRICE}{{{labels},gen_ai_token_type="{token_type}"}}', "values": values}
 
 
-def test_a_new_price_is_marked_for_an_hour_with_its_model(
+def test_a_new_price_is_marked_for_three_hours_with_its_model(
     two_gateways: Spec, sent: Callable[..., str], promtool: Path, tmp_path: Path
 ) -> None:
     (marked,) = dashboards.build(two_gateways)["annotations"]["list"]
@@ -82,7 +82,7 @@ def test_a_new_price_is_marked_for_an_hour_with_its_model(
     one_price = [{"labels": '{gen_ai_system="anthropic",model="claude-3-5-haiku"}', "value": 1}]
     expected = [
         {"expr": expr, "eval_time": moment, "exp_samples": found}
-        for moment, found in (("99h", []), ("100h", one_price), ("101h", []))
+        for moment, found in (("99h", []), ("100h", one_price), ("102h", one_price), ("103h", []))
     ]
     proven(promtool, tmp_path, {"interval": "1h", "input_series": list(priced()), "promql_expr_test": expected})
 
