@@ -22,8 +22,10 @@ from tollbook.gen.spec import (
     Budget,
     Burn,
     Dashboard,
+    Engine,
     Gateway,
     Histograms,
+    Limits,
     Model,
     Monitor,
     Period,
@@ -58,13 +60,16 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
     top = {key: value for key, value in document.data.items() if (key,) not in units}
     lists = {section: _entries(document, top, section, units) for section in LISTS}
     prometheus = Section(document, ("prometheus",), top.get("prometheus", {}))
-    namespace = top.get("namespace", "monitoring")
+    name, namespace = top.get("name", "agentgateway-cost"), top.get("namespace", "monitoring")
+    spec_id = f"{namespace}/{name}"
     spec = Spec(
-        name=top.get("name", "agentgateway-cost"),
+        name=name,
         namespace=namespace,
         labels=top.get("labels", {}),
         prometheus=_prometheus(prometheus.data),
-        gateways=tuple(_gateway(section.data, namespace) for section in lists["gateways"]),
+        gateways=tuple(_gateway(section.data, spec_id) for section in lists["gateways"]),
+        selections=(),
+        limits=Limits(series_per_pod=20_000, models_per_gateway=500),
         models=tuple(_model(section.data) for section in lists["models"]),
         attribution=tuple(_attribution(section.data) for section in lists["attribution"]),
         budgets=tuple(_budget(section.data) for section in lists["budgets"]),
@@ -85,6 +90,7 @@ def _prometheus(data: Mapping[str, Any]) -> Prometheus:
         return Duration.parse(data.get(key, default))
 
     return Prometheus(
+        engine=Engine(data.get("engine", "prometheus")),
         scrape_interval=duration("scrape_interval", "30s"),
         scrape_timeout=duration("scrape_timeout", "10s"),
         step=duration("step", "1m"),
@@ -96,15 +102,11 @@ def _prometheus(data: Mapping[str, Any]) -> Prometheus:
     )
 
 
-def _gateway(data: Mapping[str, Any], spec_namespace: str) -> Gateway:
+def _gateway(data: Mapping[str, Any], spec_id: str) -> Gateway:
     name, namespace = data["name"], data["namespace"]
     monitor = Monitor(data.get("monitor", "PodMonitor"))
     major, minor = data.get("version", "1.5").split(".")[:2]
-    job = {
-        Monitor.POD: f"{spec_namespace}/{namespace}-{name}",
-        Monitor.SERVICE: f"{name}-metrics",
-        Monitor.NONE: data.get("job", ""),
-    }[monitor]
+    job = data.get("job", "") if monitor is Monitor.NONE else spec_id
     backends = tuple(_backend(backend) for backend in data.get("backends", ()))
     return Gateway(
         name=name,
@@ -112,6 +114,8 @@ def _gateway(data: Mapping[str, Any], spec_namespace: str) -> Gateway:
         version=(int(major), int(minor)),
         monitor=monitor,
         job=job,
+        instances=tuple(data.get("instances", ())),
+        targets=tuple(data.get("targets", ())),
         backends=backends,
         histograms=Histograms(data.get("histograms", "classic")),
         legacy_token_semantics=data.get("legacy_token_semantics", False),
@@ -126,7 +130,7 @@ def _backend(data: Mapping[str, Any]) -> Backend:
 def _model(data: Mapping[str, Any]) -> Model:
     free = data.get("free", False)
     prices = (_NO_PRICE,) if free else tuple(_price(price) for price in data.get("prices", ()))
-    return Model(current_provider(data["provider"]), data["name"], tuple(data.get("aliases", ())), prices, free)
+    return Model(current_provider(data["provider"]), data["name"], tuple(data.get("aliases", ())), prices, free, data.get("format", ""))
 
 
 def _price(data: Mapping[str, Any]) -> Price:

@@ -11,10 +11,22 @@ from enum import StrEnum
 from tollbook.gen.durations import Duration
 
 
+class Engine(StrEnum):
+    """What evaluates the rules."""
+
+    PROMETHEUS = "prometheus"
+    MIMIR = "mimir"
+    THANOS = "thanos"
+    VICTORIAMETRICS = "victoriametrics"
+
+
 class Monitor(StrEnum):
     POD = "PodMonitor"
     SERVICE = "ServiceMonitor"
+    SCRAPE_CONFIG = "ScrapeConfig"
+    """Static targets outside of Kubernetes."""
     NONE = "none"
+    """Another job scrapes the gateway already."""
 
 
 class Histograms(StrEnum):
@@ -27,6 +39,7 @@ class Histograms(StrEnum):
 
 @dataclass(frozen=True)
 class Prometheus:
+    engine: Engine
     scrape_interval: Duration
     scrape_timeout: Duration
     step: Duration
@@ -35,6 +48,22 @@ class Prometheus:
     retention: Duration
     timezone: str
     keep_labels: tuple[str, ...]
+
+    @property
+    def lag(self) -> Duration:
+        """How long ago a rule finds what another rule of its group recorded: vmalert writes results asynchronously, so
+        there they are only certain to be found one evaluation later."""
+        return self.step if self.engine is Engine.VICTORIAMETRICS else Duration(0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one gateway or pod may expose before it is refused or folded, so that it costs only itself."""
+
+    series_per_pod: int
+    """Samples of one scrape; a pod with more fails its scrape."""
+    models_per_gateway: int
+    """Unpriced model names kept apart in a gateway; names beyond them are counted as `other`."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +77,20 @@ class Backend:
 
 @dataclass(frozen=True)
 class Gateway:
+    """One gateway by name."""
+
     name: str
     namespace: str
+    """Empty for a gateway outside of Kubernetes, which bears the name that the spec gives it."""
     version: tuple[int, int]
+    """Counts for pods whose build tag names no release."""
     monitor: Monitor
     job: str
-    """The one scrape job whose series count: any other job on the same pods is ignored."""
+    """The scrape job whose series count: the spec's own, or the one named with monitor: none."""
+    instances: tuple[str, ...]
+    """With monitor: none and no namespace: the job's targets that are this gateway; none are stated where all are."""
+    targets: tuple[str, ...]
+    """With monitor: ScrapeConfig: host:port of each."""
     backends: tuple[Backend, ...]
     histograms: Histograms
     legacy_token_semantics: bool
@@ -61,13 +98,27 @@ class Gateway:
 
     @property
     def id(self) -> str:
-        """As in the metrics' `gateway` label."""
-        return f"{self.namespace}/{self.name}"
+        """As in the `gateway` label of records."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     @property
     def slug(self) -> str:
         """As in the names of Kubernetes objects and rule groups."""
-        return f"{self.namespace}-{self.name}"
+        return f"{self.namespace}-{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Whichever gateways match, those of tomorrow too. Every condition must hold."""
+
+    gateway_class: str
+    """Name of their GatewayClass; empty: any."""
+    labels: Mapping[str, str]
+    """Of their pods."""
+    namespaces: tuple[str, ...] | None
+    """None: all."""
+    version: tuple[int, int]
+    histograms: Histograms
 
 
 @dataclass(frozen=True)
@@ -105,6 +156,8 @@ class Model:
     prices: tuple[Price, ...]
     """Oldest first; a free model has one price of zero."""
     free: bool
+    format: str
+    """Wire format in which the provider reports usage: "anthropic" or "openai"; empty: by provider and name."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -173,6 +226,8 @@ class Spec:
     labels: Mapping[str, str]
     prometheus: Prometheus
     gateways: tuple[Gateway, ...]
+    selections: tuple[Selection, ...]
+    limits: Limits
     models: tuple[Model, ...]
     attribution: tuple[Attribution, ...]
     budgets: tuple[Budget, ...]
@@ -180,6 +235,18 @@ class Spec:
     runbooks: str
     """Address of the folder of runbooks, without a slash at its end."""
     price_max_age: Duration
+
+    @property
+    def id(self) -> str:
+        """On every fact, and the job of the targets that the spec's own monitors scrape: unique in a Prometheus, and
+        independent of what kustomize makes of the objects' names."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Those whose series count."""
+        own = [self.id] if self.selections else []
+        return tuple(dict.fromkeys([*own, *(gateway.job for gateway in self.gateways)]))
 
     @property
     def spend_labels(self) -> tuple[str, ...]:

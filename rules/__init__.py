@@ -9,7 +9,7 @@ from types import ModuleType
 from tollbook.gen import names
 from tollbook.gen.annotations import literal
 from tollbook.gen.model import Alert, Rule, RuleGroup
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.rules import (
     attribution,
     budgets,
@@ -57,7 +57,7 @@ CHARACTERS_PER_GROUP = 80_000
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     groups = [group for family in BEFORE_GATEWAYS for group in groups_of(family, spec)]
-    groups += [_gateway_group(spec, gateway) for gateway in spec.gateways]
+    groups.append(_ledger_group(spec))
     groups += [part for family in AFTER_GATEWAYS for group in groups_of(family, spec) for part in _parts(group)]
     return tuple(groups)
 
@@ -75,10 +75,9 @@ def _with_runbook(rule: Rule, page: str) -> Rule:
     return replace(rule, annotations={**rule.annotations, "runbook_url": literal(f"{page}#{rule.alert.lower()}")})
 
 
-def _gateway_group(spec: Spec, gateway: Gateway) -> RuleGroup:
-    rules = tuple(rule for family in GATEWAY_FAMILIES for rule in family(spec, gateway))
-    name = f"{names.GROUP_PREFIX}.gateway.{gateway.slug}"
-    return RuleGroup(name, spec.prometheus.step, rules, home=f"gateway-{gateway.slug}")
+def _ledger_group(spec: Spec) -> RuleGroup:
+    rules = tuple(rule for family in GATEWAY_FAMILIES for rule in family(spec))
+    return RuleGroup(f"{names.GROUP_PREFIX}.ledger", spec.prometheus.step, rules, home="ledger")
 
 
 def _parts(group: RuleGroup) -> Iterator[RuleGroup]:

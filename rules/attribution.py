@@ -9,7 +9,7 @@ from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, scalar, series, sum_by
-from tollbook.gen.spec import Attribution, Gateway, Spec
+from tollbook.gen.spec import Attribution, Spec
 from tollbook.rules.scrapes import scraped
 from tollbook.rules.shown import NOBODY
 
@@ -24,7 +24,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
     if not spec.attribution:
         return ()
     alerts = [_unattributed(spec, entry) for entry in spec.attribution]
-    alerts += [_over_limit(spec, gateway, entry) for gateway in spec.gateways for entry in spec.attribution]
+    alerts += [_over_limit(spec, entry) for entry in spec.attribution]
     return (RuleGroup(f"{names.GROUP_PREFIX}.attribution", spec.prometheus.step, tuple(alerts), home="attribution"),)
 
 
@@ -50,19 +50,19 @@ def _unattributed(spec: Spec, entry: Attribution) -> Alert:
     )
 
 
-def _over_limit(spec: Spec, gateway: Gateway, entry: Attribution) -> Alert:
-    counted = scraped(gateway, names.TOKEN_USAGE_SUM).where(matches_not(entry.label, NOBODY)).now()
-    by = spec.prometheus.keep_labels
+def _over_limit(spec: Spec, entry: Attribution) -> Alert:
+    counted = scraped(spec, names.TOKEN_USAGE_SUM).where(matches_not(entry.label, NOBODY)).now()
+    by = (names.GATEWAY, *spec.prometheus.keep_labels)
     values = aggregate("count", aggregate("group", counted, (entry.label, *by)), by)
     return Alert(
         alert=names.ALERT_OVER_LIMIT,
         expr=binary(values, ">", scalar(entry.limit)),
         hold=HOLD,
-        labels={names.GATEWAY: gateway.id, names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},
+        labels={names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},
         annotations={
             "summary": "An attribution label has more values than its limit, so some are summed as other.",
             "description": (
-                f"Gateway {gateway.id} shows {value(decimals=0)} values of {entry.label}; the spec keeps {entry.limit} "
+                f"Gateway {label(names.GATEWAY)} shows {value(decimals=0)} values of {entry.label}; the spec keeps {entry.limit} "
                 f"apart, those that use the most. The others stand under {names.OTHER}, and every total is complete. "
                 "Raise the limit, or find the client that makes up names."
             ),

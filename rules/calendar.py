@@ -17,7 +17,6 @@ from tollbook.gen.promql import (
     call,
     count_values,
     either,
-    eq,
     scalar,
     series,
     subquery,
@@ -26,7 +25,7 @@ from tollbook.gen.promql import (
     sum_without,
     wall_clock,
 )
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.gen.timezones import utc_offset_changes
 
 #: The longest each period can be: an hour more than its days, where clocks are set back.
@@ -41,15 +40,15 @@ EVERY_LAST_VALUE = Duration.parse("5m")
 _PERIODS = (names.DAY, names.WEEK, names.MONTH)
 
 
-def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
-    own, labels = eq(names.GATEWAY, gateway.id), {names.GATEWAY: gateway.id}
-    today = series(names.CALENDAR, own).just_recorded()
-    cost = series(names.cost(spec.prometheus.step), own)
-    dated = series(names.cost_of_day(spec.prometheus.step), own)
-    day_total = series(names.DAY_TOTAL, own)
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    labels: dict[str, str] = {}
+    today = series(names.CALENDAR).just_recorded()
+    cost = series(names.cost(spec.prometheus.step))
+    dated = series(names.cost_of_day(spec.prometheus.step))
+    day_total = series(names.DAY_TOTAL)
     by = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.spend_labels)
-    dated_cost = binary(sum_by(by, cost.just_recorded()), "*", today, on=(names.GATEWAY,), group_left=_PERIODS)
-    so_far = both(sum_of_steps(dated, LONGEST_DAY), today, on=(names.GATEWAY, names.DAY))
+    dated_cost = binary(sum_by(by, cost.just_recorded()), "*", today, on=(), group_left=_PERIODS)
+    so_far = both(sum_of_steps(dated, LONGEST_DAY), today, on=(names.DAY,))
     return (
         Recording(
             names.CALENDAR,
@@ -84,7 +83,7 @@ def _to_date(day_total: Selector, longest: Duration, period: str, today: Expr) -
     """Today so far, and of every other day of the period its last total."""
     earlier = subquery("last_over_time", day_total.now(), longest, EVERY_LAST_VALUE)
     days = either(day_total.just_recorded(), earlier)
-    return sum_without(_PERIODS, both(days, today, on=(names.GATEWAY, period)))
+    return sum_without(_PERIODS, both(days, today, on=(period,)))
 
 
 def _calendar(timezone: str) -> Expr:

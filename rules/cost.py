@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tollbook.gen import names
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import Expr, aggregate, binary, eq, scalar, series
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.promql import Expr, aggregate, binary, scalar, series
+from tollbook.gen.spec import Spec
 from tollbook.rules import prices
 
 TOKENS_PER_PRICE = 1_000_000
@@ -14,15 +14,15 @@ TOKENS_PER_PRICE = 1_000_000
 PRICED = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
 
 
-def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
+def rules(spec: Spec) -> tuple[Recording, ...]:
     step = spec.prometheus.step
-    tokens = series(names.tokens(step), eq(names.GATEWAY, gateway.id))
+    tokens = series(names.tokens(step))
     price = prices.known(spec, names.PRICE, (names.PROVIDER, names.RESPONSE_MODEL, names.TOKEN_TYPE))
     return (
         Recording(
             names.cost(step),
             dollars(tokens.just_recorded(), price),
-            {names.GATEWAY: gateway.id},
+            {},
             "At the price of this minute, once and for all.",
         ),
     )

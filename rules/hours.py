@@ -21,14 +21,13 @@ from tollbook.gen.promql import (
     both,
     call,
     either,
-    eq,
     labelled,
     over_time,
     scalar,
     series,
     sum_without,
 )
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 
 #: An outage that takes longer takes the open hour with it, from the hours though not from the ledger.
 REMEMBERED = Duration.parse("6h")
@@ -39,18 +38,18 @@ HOUR_SECONDS = 3600
 _PART = "part_of_hour"
 
 
-def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
-    own, labels = eq(names.GATEWAY, gateway.id), {names.GATEWAY: gateway.id}
-    last = over_time("last", series(names.HOUR_BEGIN, own), REMEMBERED)
-    hours = [rule for record in ledgers(spec, gateway) for rule in _hours(series(record, own), last, labels)]
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    labels: dict[str, str] = {}
+    last = over_time("last", series(names.HOUR_BEGIN), REMEMBERED)
+    hours = [rule for record in ledgers(spec) for rule in _hours(series(record), last, labels)]
     note = "When the present hour began, and of the rules before this one: that in which they ran the last time."
     return (*hours, Recording(names.HOUR_BEGIN, call("vector", _hour_begin()), labels, note))
 
 
-def ledgers(spec: Spec, gateway: Gateway) -> tuple[str, ...]:
+def ledgers(spec: Spec) -> tuple[str, ...]:
     step = spec.prometheus.step
     always = (names.tokens(step), names.cost(step), names.requests(step))
-    return (*always, names.reported_usd(step)) if reports_usd(gateway) else always
+    return (*always, names.reported_usd(step)) if any(map(reports_usd, spec.gateways)) else always
 
 
 def _hours(ledger: Selector, last: Expr, labels: dict[str, str]) -> Iterator[Recording]:
@@ -58,12 +57,12 @@ def _hours(ledger: Selector, last: Expr, labels: dict[str, str]) -> Iterator[Rec
     so_far = Selector(names.hour_to_date(ledger.metric), ledger.matchers)
     # A series that ends has held nothing in its last hour, so a zero of long ago may be left out.
     held = binary(over_time("last", so_far, REMEMBERED), "!=", scalar(0))
-    over = both(held, binary(last, "!=", _hour_begin()), on=(names.GATEWAY,))
+    over = both(held, binary(last, "!=", _hour_begin()), on=())
     yield Recording(
         names.of_hour(ledger.metric), over, labels, "Once an hour: what the ledger holds of the one before."
     )
     same_hour = binary(last, "== bool", _hour_begin())
-    carried = labelled(binary(held, "*", same_hour, on=(names.GATEWAY,), group_left=()), _PART, "before")
+    carried = labelled(binary(held, "*", same_hour, on=(), group_left=()), _PART, "before")
     begun = sum_without([_PART], either(ledger.just_recorded(), carried))
     yield Recording(so_far.metric, begun, labels, "What the ledger holds of the hour that is not over.")
 

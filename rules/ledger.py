@@ -17,16 +17,16 @@ from tollbook.gen.promql import (
     call,
     either,
     either_on,
-    eq,
     labelled,
     matches,
+    one_of,
     over_time,
     scalar,
     series,
     unless,
     unless_ignoring,
 )
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.rules import shown
 from tollbook.rules.scrapes import existing, scraped, settled
 
@@ -50,35 +50,46 @@ PASSING_LABELS = (names.NAMESPACE, "container", "endpoint", "node", "service", n
 NOTE = "What each counter rose by in one step: risen, or reset, or newly born on a target that was watched before."
 
 
-def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
-    counter = scraped(gateway, names.TOKEN_USAGE_SUM)
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    counter = scraped(spec, names.TOKEN_USAGE_SUM)
     by = (*identity(spec), names.TOKEN_TYPE, names.SEMANTICS)
-    increments = Increment(spec, counter, scraped(gateway, names.UP))
-    meaning = series(names.TARGET_SEMANTICS, eq(names.GATEWAY, gateway.id)).just_recorded()
+    increments = Increment(spec, counter, scraped(spec, names.UP))
+    meaning = series(names.TARGET_SEMANTICS).just_recorded()
     meant = binary(increments.expr(), "*", meaning, on=increments.pod, group_left=[names.SEMANTICS])
     record = names.metered_tokens(spec.prometheus.step)
-    labels = {names.GATEWAY: gateway.id}
+    labels: dict[str, str] = {}
     return (
         Recording(
             names.TARGET_SEMANTICS,
-            _meaning_by_pod(gateway, increments),
+            _meaning_by_pod(increments),
             labels,
             "What `input` means on each pod: by the version that it shows, else by the one that the spec states.",
         ),
-        Recording(record, shown.summed(spec, gateway, by, meant, counter), labels, NOTE),
+        Recording(record, shown.summed(spec, by, meant, counter), labels, NOTE),
     )
 
 
 def identity(spec: Spec) -> tuple[str, ...]:
     """What a request is known by, of the labels that every counter of it bears."""
-    return (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
+    return (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
 
 
-def _meaning_by_pod(gateway: Gateway, increments: Increment) -> Expr:
+def _meaning_by_pod(increments: Increment) -> Expr:
     """Each pod that shows a counter has exactly one meaning, so that no increment is dropped or doubled."""
-    build = scraped(gateway, names.BUILD_INFO)
-    by_tag = [(_shown_within(increments.spec, build, tag), row) for tag, row in semantics_by_tag(gateway)]
-    known = (*by_tag, (existing(increments.spec, increments.counter), stated_semantics(gateway)))
+    spec = increments.spec
+    build = scraped(spec, names.BUILD_INFO)
+    legacy = {gateway.legacy_token_semantics: gateway for gateway in spec.gateways}
+    by_tag = [
+        (_shown_within(spec, build.where(one_of(names.JOB, [g.job for g in spec.gateways if g.legacy_token_semantics == flag])) if len(legacy) > 1 else build, tag), row)
+        for flag, one in legacy.items()
+        for tag, row in semantics_by_tag(one)
+    ]
+    stated = {stated_semantics(gateway).name: stated_semantics(gateway) for gateway in spec.gateways}
+    rest = [
+        (existing(spec, increments.counter.where(one_of(names.GATEWAY, [g.id for g in spec.gateways if stated_semantics(g) is row])) if len(stated) > 1 else increments.counter), row)
+        for row in stated.values()
+    ]
+    known = (*by_tag, *rest)
     meanings = (labelled(aggregate("group", seen, increments.pod), names.SEMANTICS, row.name) for seen, row in known)
     return either_on(increments.pod, *meanings)
 

@@ -93,7 +93,7 @@ def _known(spec: Spec, window: Duration) -> Recording:
     """The calendar is recorded with every step of a ledger, whatever is spent and whichever budgets there are: a new
     budget looks back on all that was spent before it, and a new ledger on no more than it has seen."""
     step_seconds = scalar(Decimal(spec.prometheus.step.milliseconds) / 1000)
-    steps = sum_by((names.GATEWAY,), count_of_steps(series(names.CALENDAR), window))
+    steps = sum_by((names.GATEWAY,), count_of_steps(series(names.gateway_cost(spec.prometheus.step)), window))
     return Recording(
         names.ledger_seconds(window), binary(steps, "*", step_seconds), note="How much of the window is known."
     )

@@ -9,8 +9,8 @@ from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Alert, Recording, RuleGroup
-from tollbook.gen.promql import binary, both, call, either, eq, scalar, series, sum_by, sum_of_steps
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.promql import binary, both, call, either, scalar, series, sum_by, sum_of_steps
+from tollbook.gen.spec import Spec
 from tollbook.rules.reported import HOUR
 
 #: Both sides count the same scrapes, so they differ by floats alone where the prices agree. What is left for is a price
@@ -21,18 +21,17 @@ LEAST_USD = Decimal("0.01")
 HOLD = Duration.parse("15m")
 
 
-def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
-    if not reports_usd(gateway):
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    if not any(map(reports_usd, spec.gateways)):
         return ()
-    step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
-    own = eq(names.GATEWAY, gateway.id)
-    by = (names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
-    ours = sum_by(by, series(names.cost(step), own).just_recorded())
-    reported = sum_by(by, series(names.reported_usd(step), own).just_recorded())
+    step, labels = spec.prometheus.step, {}
+    by = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
+    ours = sum_by(by, series(names.cost(step)).just_recorded())
+    reported = sum_by(by, series(names.reported_usd(step)).just_recorded())
     # What has no price here has none of our dollars, which is a difference and not a gap.
     difference = binary(either(ours, binary(scalar(0), "*", reported)), "-", reported)
     # Step by step: in the hour in which a gateway is given its catalog, what it did not count before is no difference.
-    of_step = series(names.minus_reported(step), own)
+    of_step = series(names.minus_reported(step))
     return (
         Recording(
             of_step.metric, difference, labels, "Where the gateway counted dollars: ours less the gateway's own."

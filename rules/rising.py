@@ -5,15 +5,15 @@ from __future__ import annotations
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.promql import Expr, Selector, binary, both, either, over_time, scalar
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.rules.scrapes import scraped
 
 
-def risen(spec: Spec, gateway: Gateway, counter: Selector, window: Duration) -> Expr:
+def risen(spec: Spec, counter: Selector, window: Duration) -> Expr:
     """Of every series that there is now. Where its target was scraped as the window began, but showed no such series or
     a higher value, all of it is new. Where the target was not, only what was seen of it is: the past of a gateway that
     was just installed is not taken for news."""
-    watched = binary(scraped(gateway, names.UP).now(window), "==", scalar(1))
+    watched = binary(scraped(spec, names.UP).now(window), "==", scalar(1))
     return either(
         binary(binary(counter.now(), "-", counter.now(window)), ">=", scalar(0)),
         both(counter.now(), watched, on=(*spec.prometheus.keep_labels, names.JOB, names.INSTANCE)),

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.promql import Expr, Selector, eq, over_time, series
-from tollbook.gen.spec import Gateway, Monitor, Spec
+from tollbook.gen.promql import Expr, Selector, call, one_of, over_time, quote, series
+from tollbook.gen.spec import Spec
 
 
-def scraped(gateway: Gateway, metric: str) -> Selector:
-    """The metric as the one job scraped it that counts for this gateway."""
-    matchers = [eq(names.JOB, gateway.job)]
-    if gateway.monitor is Monitor.SERVICE:
-        # The job bears the Service's name, without a namespace.
-        matchers.append(eq(names.NAMESPACE, gateway.namespace))
-    if gateway.monitor is Monitor.NONE and metric not in (names.UP, names.BUILD_INFO):
-        # A job of the user's own may scrape other gateways too.
-        matchers.append(eq(names.GATEWAY, gateway.id))
-    return series(metric, *matchers)
+def scraped(spec: Spec, metric: str) -> Selector:
+    """The metric as the jobs scraped it that count."""
+    return series(metric, one_of(names.JOB, [gateway.job for gateway in spec.gateways]))
 
 
 def settled(spec: Spec, counter: Selector) -> Expr:
@@ -27,3 +20,14 @@ def settled(spec: Spec, counter: Selector) -> Expr:
 def existing(spec: Spec, counter: Selector) -> Expr:
     """One for each series that was there within the step, whatever it counted."""
     return over_time("present", counter, spec.prometheus.step, spec.prometheus.settle)
+
+
+def of_gateways(expr: Expr) -> Expr:
+    """With the label `gateway`, as the metrics of LLM requests bear it."""
+    labels = (quote(names.GATEWAY), quote("/"), quote(names.NAMESPACE), quote(names.GATEWAY_NAME_TARGET_LABEL))
+    return call("label_join", expr, *labels)
+
+
+def targets(spec: Spec) -> Expr:
+    """`up` of each."""
+    return of_gateways(scraped(spec, names.UP).now())

@@ -29,7 +29,7 @@ from tollbook.gen.promql import (
     sum_by,
     sum_without,
 )
-from tollbook.gen.spec import Attribution, Gateway, Spec
+from tollbook.gen.spec import Attribution, Spec
 from tollbook.rules.scrapes import existing, scraped, settled
 
 #: Values that name nobody. They do not compete for a place and are never summed as others.
@@ -37,7 +37,7 @@ NOBODY = f"{names.UNKNOWN}|"
 
 
 def summed(
-    spec: Spec, gateway: Gateway, by: Sequence[str], increments: Expr, counter: Selector, without_tokens: bool = False
+    spec: Spec, by: Sequence[str], increments: Expr, counter: Selector, without_tokens: bool = False
 ) -> Expr:
     """The increments of a counter, summed by these labels. Where it also counts what used no tokens, whoever used none
     at all has one of the places that are left."""
@@ -47,8 +47,8 @@ def summed(
         shown[names.PROVIDER] = _shown(names.PROVIDER)
         increments = _under_present_names(increments, renamed)
     for entry in spec.attribution:
-        places = _places(spec, gateway, entry, counter, without_tokens)
-        on = (entry.label, *spec.prometheus.keep_labels)
+        places = _places(spec, entry, counter, without_tokens)
+        on = (names.GATEWAY, entry.label, *spec.prometheus.keep_labels)
         increments = binary(increments, "*", places, on=on, group_left=[_shown(entry.label)])
     # Two values may become one, which no series may do before it is summed: until then they stand under another label.
     total = sum_by([shown[label] if label in shown else label for label in by], increments)
@@ -74,12 +74,12 @@ def _under_present_names(increments: Expr, renamed: Mapping[str, str]) -> Expr:
     return shown
 
 
-def _places(spec: Spec, gateway: Gateway, entry: Attribution, counter: Selector, without_tokens: bool) -> Expr:
+def _places(spec: Spec, entry: Attribution, counter: Selector, without_tokens: bool) -> Expr:
     """A series for each value that the counter has now, at the least, with the value under which it is shown. Each
     cluster has the limit for itself, as it has a gateway of its own."""
-    clusters, by = spec.prometheus.keep_labels, (entry.label, *spec.prometheus.keep_labels)
+    clusters, by = (names.GATEWAY, *spec.prometheus.keep_labels), (names.GATEWAY, entry.label, *spec.prometheus.keep_labels)
     named, nobody = matches_not(entry.label, NOBODY), matches(entry.label, NOBODY)
-    used = sum_by(by, settled(spec, scraped(gateway, names.TOKEN_USAGE_SUM).where(named)))
+    used = sum_by(by, settled(spec, scraped(spec, names.TOKEN_USAGE_SUM).where(named)))
     if without_tokens:
         used = either(used, binary(scalar(0), "*", sum_by(by, settled(spec, counter.where(named)))))
     nobodys = aggregate("group", existing(spec, counter.where(nobody)), by)

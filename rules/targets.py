@@ -8,7 +8,7 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import Expr, aggregate, binary, both, call, copy_label, either, eq, none_of, scalar, series
 from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules.fleet import of_targets, targets
+from tollbook.rules.fleet import of_gateways, of_targets, targets
 
 #: Nothing of the gateway is seen: a restart of all its pods at once takes less.
 ABSENT_FOR = Duration.parse("10m")
@@ -22,14 +22,8 @@ TWICE_FOR = Duration.parse("15m")
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     alerts = [
-        alert
-        for gateway in spec.gateways
-        for alert in (
-            _absent(spec, gateway),
-            _down(spec, gateway),
-            _doubled(spec, gateway),
-            _scraped_by_others(spec, gateway),
-        )
+        *(_absent(spec, gateway) for gateway in spec.gateways),
+        *(_down(spec), _doubled(spec), _scraped_by_others(spec)),
     ]
     return (RuleGroup(f"{names.GROUP_PREFIX}.targets", spec.prometheus.step, tuple(alerts), home="targets"),)
 
@@ -50,20 +44,20 @@ def _absent(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _down(spec: Spec, gateway: Gateway) -> Alert:
+def _down(spec: Spec) -> Alert:
     """An alert for each target, because each must have been down all the time: of a long rollout some pod always is."""
-    by = (*spec.prometheus.keep_labels, names.POD, names.INSTANCE)
-    down = aggregate("min", binary(targets(spec, gateway), "==", scalar(0)), by)
+    by = (names.GATEWAY, *spec.prometheus.keep_labels, names.POD, names.INSTANCE)
+    down = aggregate("min", binary(targets(spec), "==", scalar(0)), by)
     return Alert(
         alert=names.ALERT_TARGET_DOWN,
         # Where none is alive, the alert above tells it once.
-        expr=both(down, _alive(spec, gateway), on=()),
+        expr=both(down, binary(targets(spec), "==", scalar(1)), on=(names.GATEWAY,)),
         hold=DOWN_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        labels={names.SEVERITY: "warning"},
         annotations={
             "summary": "A pod of an AI gateway cannot be scraped, so its spend is not seen.",
             "description": (
-                f"Scrapes of {label(names.INSTANCE)}, one of the pods of gateway {gateway.id}, have failed for "
+                f"Scrapes of {label(names.INSTANCE)}, one of the pods of gateway {label(names.GATEWAY)}, have failed for "
                 f"{DOWN_FOR}. What it serves is billed once scrapes succeed again, if that is within "
                 f"{spec.prometheus.gap}, and is lost otherwise. The error stands on Prometheus' page Status > Targets: "
                 "check that the pod is ready and that nothing blocks its metrics port."
@@ -72,23 +66,23 @@ def _down(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _doubled(spec: Spec, gateway: Gateway) -> Alert:
+def _doubled(spec: Spec) -> Alert:
     """Told by the build, which every process shows once: a sidecar may be a target of the job too."""
-    build_info = of_targets(gateway, names.BUILD_INFO)
+    build_info = of_targets(spec, names.BUILD_INFO)
     nameless = copy_label(build_info.where(eq(names.POD, "")).now(), names.POD, names.INSTANCE)
-    shown = either(build_info.where(none_of(names.POD, [""])).now(), nameless)
-    kept = spec.prometheus.keep_labels
+    shown = of_gateways(either(build_info.where(none_of(names.POD, [""])).now(), nameless))
+    kept = (names.GATEWAY, *spec.prometheus.keep_labels)
     twice = binary(aggregate("count", shown, (*kept, names.NAMESPACE, names.POD)), ">", scalar(1))
     return Alert(
         alert=names.ALERT_SCRAPED_TWICE,
         expr=aggregate("count", twice, kept),
         hold=TWICE_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "critical"},
+        labels={names.SEVERITY: "critical"},
         annotations={
             "summary": "Pods of an AI gateway are counted more than once, so its spend is overstated.",
             "description": (
-                f"{value(decimals=0)} pods of gateway {gateway.id} are scraped under more than one target each of job "
-                f"{literal(gateway.job)}: every token of theirs is billed as often. Compare the labels of "
+                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} are scraped under more than one target each of its "
+                "job: every token of theirs is billed as often. Compare the labels of "
                 f"{names.BUILD_INFO} in that job to see what tells the targets apart, and remove the endpoint or the "
                 "monitor that is one too many."
             ),
@@ -96,26 +90,26 @@ def _doubled(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _scraped_by_others(spec: Spec, gateway: Gateway) -> Alert:
+def _scraped_by_others(spec: Spec) -> Alert:
     """The same pods by their addresses, or by their names where another job scrapes another port of theirs."""
     kept = spec.prometheus.keep_labels
-    ours = of_targets(gateway, names.BUILD_INFO).now()
-    theirs = series(names.BUILD_INFO, none_of(names.JOB, [gateway.job]))
+    ours = of_gateways(of_targets(spec, names.BUILD_INFO).now())
+    theirs = series(names.BUILD_INFO, none_of(names.JOB, [gateway.job for gateway in spec.gateways]))
     named = theirs.where(none_of(names.POD, [""]))
     same: Expr = either(
-        both(theirs.now(), ours, on=(*kept, names.INSTANCE)),
-        both(named.now(), ours, on=(*kept, names.NAMESPACE, names.POD)),
+        binary(theirs.now(), "*", aggregate("group", ours, (names.GATEWAY, *kept, names.INSTANCE)), on=(*kept, names.INSTANCE), group_left=(names.GATEWAY,)),
+        binary(named.now(), "*", aggregate("group", ours, (names.GATEWAY, *kept, names.NAMESPACE, names.POD)), on=(*kept, names.NAMESPACE, names.POD), group_left=(names.GATEWAY,)),
     )
     return Alert(
         alert=names.ALERT_SCRAPED_TWICE,
-        expr=aggregate("count", same, (*kept, names.JOB)),
+        expr=aggregate("count", same, (names.GATEWAY, *kept, names.JOB)),
         hold=TWICE_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "info"},
+        labels={names.SEVERITY: "info"},
         annotations={
             "summary": "Another job scrapes an AI gateway too, so dashboards that sum all jobs show double.",
             "description": (
-                f"Job {label(names.JOB)} scrapes {value(decimals=0)} targets of gateway {gateway.id} besides job "
-                f"{literal(gateway.job)}. The figures here are right, for they are made of the latter alone; those of "
+                f"Job {label(names.JOB)} scrapes {value(decimals=0)} targets of gateway {label(names.GATEWAY)} besides its own "
+                "job. The figures here are right, for they are made of the latter alone; those of "
                 "whoever sums both are too high. Remove one of the two monitors (agentgateway's chart brings one "
                 "of its own), or say monitor: none and this job in the spec."
             ),
@@ -124,4 +118,4 @@ def _scraped_by_others(spec: Spec, gateway: Gateway) -> Alert:
 
 
 def _alive(spec: Spec, gateway: Gateway) -> Expr:
-    return binary(targets(spec, gateway), "==", scalar(1))
+    return binary(series(names.UP, eq(names.JOB, gateway.job)).now(), "==", scalar(1))

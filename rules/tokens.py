@@ -20,7 +20,7 @@ from tollbook.gen.promql import (
     series,
     sum_by,
 )
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.rules import naming
 from tollbook.rules.ledger import identity
 
@@ -28,11 +28,11 @@ from tollbook.rules.ledger import identity
 _TAKEN_FROM_INPUT = "taken_from_input"
 
 
-def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
-    step, labels = spec.prometheus.step, {names.GATEWAY: gateway.id}
-    metered = series(names.metered_tokens(step), eq(names.GATEWAY, gateway.id))
-    billable = series(names.billable_tokens(step), eq(names.GATEWAY, gateway.id))
-    by_model = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels)
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    step, labels = spec.prometheus.step, {}
+    metered = series(names.metered_tokens(step))
+    billable = series(names.billable_tokens(step))
+    by_model = (names.GATEWAY, names.PROVIDER, names.MODEL, names.TOKEN_TYPE, *spec.spend_labels)
     return (
         Recording(
             billable.metric,
@@ -42,23 +42,23 @@ def rules(spec: Spec, gateway: Gateway) -> tuple[Recording, ...]:
         ),
         Recording(
             names.tokens(step),
-            sum_by(by_model, naming.named(gateway, billable)),
+            sum_by(by_model, naming.named(billable)),
             labels,
             "Under the model's name: found by the response model, else by the request model, else the metric's own.",
         ),
         Recording(
             names.unpriced_tokens(step),
-            _unpriced(spec, gateway, billable),
+            _unpriced(spec, billable),
             labels,
             "What has no price: under neither name, or of a type that is not known here.",
         ),
     )
 
 
-def _unpriced(spec: Spec, gateway: Gateway, billable: Selector) -> Expr:
+def _unpriced(spec: Spec, billable: Selector) -> Expr:
     of_no_type = billable.where(none_of(names.TOKEN_TYPE, names.TOKEN_TYPES)).just_recorded()
-    by = (names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE, *spec.prometheus.keep_labels)
-    return binary(sum_by(by, either(naming.unpriced(gateway, billable), of_no_type)), ">", scalar(0))
+    by = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.TOKEN_TYPE, *spec.prometheus.keep_labels)
+    return binary(sum_by(by, either(naming.unpriced(billable), of_no_type)), ">", scalar(0))
 
 
 def _each_once(metered: Selector) -> Expr:

@@ -20,7 +20,7 @@ from tollbook.gen.promql import (
     sum_of_steps,
     vector,
 )
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.rules import prices
 from tollbook.rules.rising import risen
 from tollbook.rules.scrapes import scraped
@@ -48,9 +48,8 @@ _UNPRICED_BY = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPON
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    with_lookups = [gateway for gateway in spec.gateways if looks_up_prices(gateway)]
     alerts = [_unpriced(spec), _share(spec), _prices_missing(spec)]
-    alerts += [alert for gateway in with_lookups for alert in (_not_listed(spec, gateway), _no_catalog(spec, gateway))]
+    alerts += [_not_listed(spec), _no_catalog(spec)] if any(map(looks_up_prices, spec.gateways)) else []
     return (RuleGroup(f"{names.GROUP_PREFIX}.unpriced", spec.prometheus.step, tuple(alerts), home="unpriced"),)
 
 
@@ -117,18 +116,18 @@ def _prices_missing(spec: Spec) -> Alert:
     )
 
 
-def _not_listed(spec: Spec, gateway: Gateway) -> Alert:
-    by = (*spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.STATUS)
-    lookups = scraped(gateway, names.CATALOG_LOOKUPS).where(none_of(names.STATUS, [names.EXACT, names.NO_CATALOG]))
+def _not_listed(spec: Spec) -> Alert:
+    by = (names.GATEWAY, *spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.STATUS)
+    lookups = scraped(spec, names.CATALOG_LOOKUPS).where(none_of(names.STATUS, [names.EXACT, names.NO_CATALOG]))
     return Alert(
         alert=names.ALERT_CATALOG,
-        expr=binary(sum_by(by, risen(spec, gateway, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH)),
+        expr=binary(sum_by(by, risen(spec, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH)),
         hold=Duration(0),
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        labels={names.SEVERITY: "warning"},
         annotations={
             "summary": "An AI gateway's own price catalog has no price for a model, so its own dollars are too low.",
             "description": (
-                f"{value(decimals=0)} requests through gateway {gateway.id} in the last {LOOKUPS_WITHIN} to provider "
+                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} to provider "
                 f"{label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
                 f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
                 "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them; "
@@ -139,22 +138,22 @@ def _not_listed(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _no_catalog(spec: Spec, gateway: Gateway) -> Alert:
+def _no_catalog(spec: Spec) -> Alert:
     """Only where other look-ups find a catalog: to have none is the default, and nothing here needs one."""
-    kept, lookups = spec.prometheus.keep_labels, scraped(gateway, names.CATALOG_LOOKUPS)
+    kept, lookups = (names.GATEWAY, *spec.prometheus.keep_labels), scraped(spec, names.CATALOG_LOOKUPS)
     without, found = (
-        binary(sum_by(kept, risen(spec, gateway, lookups.where(matcher), LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
+        binary(sum_by(kept, risen(spec, lookups.where(matcher), LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
         for matcher in (eq(names.STATUS, names.NO_CATALOG), none_of(names.STATUS, [names.NO_CATALOG]))
     )
     return Alert(
         alert=names.ALERT_CATALOG,
         expr=both(without, found),
         hold=CATALOG_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "info", names.STATUS: names.NO_CATALOG},
+        labels={names.SEVERITY: "info", names.STATUS: names.NO_CATALOG},
         annotations={
             "summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
             "description": (
-                f"{value(decimals=0)} requests through gateway {gateway.id} in the last {LOOKUPS_WITHIN} met no "
+                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} met no "
                 "catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the figures "
                 "here do not, for they are made of the prices in the spec. Check that every pod of the gateway mounts "
                 "the catalog."

@@ -25,7 +25,7 @@ from tollbook.gen.promql import (
     sum_of_steps,
     unless,
 )
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Spec
 from tollbook.rules.rising import risen
 from tollbook.rules.scrapes import scraped
 
@@ -48,34 +48,34 @@ UNREPORTED_FOR = Duration.parse("10m")
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    alerts = tuple(alert for gateway in spec.gateways for alert in _alerts(spec, gateway))
+    alerts = tuple(_alerts(spec))
     return (RuleGroup(f"{names.GROUP_PREFIX}.usage", spec.prometheus.step, alerts, home="usage"),)
 
 
-def _alerts(spec: Spec, gateway: Gateway) -> Iterator[Alert]:
-    if looks_up_prices(gateway):
-        yield _sums_missing(spec, gateway)
-    yield _frozen(spec, gateway)
-    yield _unreported(spec, gateway)
+def _alerts(spec: Spec) -> Iterator[Alert]:
+    if any(map(looks_up_prices, spec.gateways)):
+        yield _sums_missing(spec)
+    yield _frozen(spec)
+    yield _unreported(spec)
 
 
-def _sums_missing(spec: Spec, gateway: Gateway) -> Alert:
+def _sums_missing(spec: Spec) -> Alert:
     """Neither histogram is there, not even that of requests, which failed ones are counted in too."""
-    kept = spec.prometheus.keep_labels
-    lookups = sum_by(kept, risen(spec, gateway, scraped(gateway, names.CATALOG_LOOKUPS), LATELY))
+    kept = (names.GATEWAY, *spec.prometheus.keep_labels)
+    lookups = sum_by(kept, risen(spec, scraped(spec, names.CATALOG_LOOKUPS), LATELY))
     sums, requests = (
-        aggregate("group", over_time("present", scraped(gateway, metric), LATELY), kept)
+        aggregate("group", over_time("present", scraped(spec, metric), LATELY), kept)
         for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
     )
     return Alert(
         alert=names.ALERT_SUMS_MISSING,
         expr=unless(unless(binary(lookups, ">", scalar(0)), sums), requests),
         hold=MISSING_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "critical"},
+        labels={names.SEVERITY: "critical"},
         annotations={
             "summary": "An AI gateway serves LLM requests but exports no sums of tokens, so none of its spend is seen.",
             "description": (
-                f"Gateway {gateway.id} served {value(decimals=0)} LLM requests in the last {LATELY}, yet Prometheus "
+                f"Gateway {label(names.GATEWAY)} served {value(decimals=0)} LLM requests in the last {LATELY}, yet Prometheus "
                 f"has no series {names.TOKEN_USAGE_SUM} of it: nothing is billed. Its histograms are native ones "
                 "alone, or a relabelling drops them. Set config.histograms of the gateway to classic or both."
             ),
@@ -83,20 +83,20 @@ def _sums_missing(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _frozen(spec: Spec, gateway: Gateway) -> Alert:
-    kept = spec.prometheus.keep_labels
-    requests = sum_by(kept, risen(spec, gateway, scraped(gateway, names.LLM_REQUESTS), LATELY))
-    metered = series(names.metered_tokens(spec.prometheus.step), eq(names.GATEWAY, gateway.id))
+def _frozen(spec: Spec) -> Alert:
+    kept = (names.GATEWAY, *spec.prometheus.keep_labels)
+    requests = sum_by(kept, risen(spec, scraped(spec, names.LLM_REQUESTS), LATELY))
+    metered = series(names.metered_tokens(spec.prometheus.step))
     tokens = sum_by(kept, sum_of_steps(metered, LATELY))
     return Alert(
         alert=names.ALERT_COUNTERS_FROZEN,
         expr=unless(binary(requests, ">=", scalar(FLOWING)), binary(tokens, ">", scalar(0))),
         hold=FROZEN_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        labels={names.SEVERITY: "warning"},
         annotations={
             "summary": "LLM requests flow through an AI gateway but no token is counted, so their spend is not seen.",
             "description": (
-                f"Gateway {gateway.id} answered {value(decimals=0)} LLM requests in the last {LATELY}, and not a "
+                f"Gateway {label(names.GATEWAY)} answered {value(decimals=0)} LLM requests in the last {LATELY}, and not a "
                 "token of them was metered. Either every one of them failed, which costs nothing, or their spend is "
                 "missing from every figure. Look at the gateway's logs for the status of its answers; if they "
                 "succeed, check that the providers report usage."
@@ -105,21 +105,21 @@ def _frozen(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _unreported(spec: Spec, gateway: Gateway) -> Alert:
-    by = (*spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL)
-    requests = sum_by(by, risen(spec, gateway, scraped(gateway, names.LLM_REQUESTS), UNREPORTED_WITHIN))
+def _unreported(spec: Spec) -> Alert:
+    by = (names.GATEWAY, *spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL)
+    requests = sum_by(by, risen(spec, scraped(spec, names.LLM_REQUESTS), UNREPORTED_WITHIN))
     # Added as a negative part: a subtraction would drop the models of which no request reported anything.
-    unreported = sum_by(by, either(requests, negative(_reported(spec, gateway, by))))
+    unreported = sum_by(by, either(requests, negative(_reported(spec, by))))
     enough = binary(requests, ">=", scalar(ENOUGH_REQUESTS))
     return Alert(
         alert=names.ALERT_NO_USAGE,
         expr=binary(unreported, ">", binary(enough, "*", scalar(Decimal(UNREPORTED_PERCENT) / 100))),
         hold=UNREPORTED_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        labels={names.SEVERITY: "warning"},
         annotations={
             "summary": "Many LLM requests report no usage, so their spend is not seen.",
             "description": (
-                f"{value(decimals=0)} requests through gateway {gateway.id} to provider {label(names.PROVIDER)}, "
+                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} to provider {label(names.PROVIDER)}, "
                 f"model {label(names.REQUEST_MODEL)}, reported no usage in the last {UNREPORTED_WITHIN}: more than "
                 f"{number(UNREPORTED_PERCENT)} percent of all. Requests that failed are among them and cost nothing; "
                 "the others are missing from every figure. Look for failures in the gateway's logs first, then for "
@@ -129,14 +129,14 @@ def _unreported(spec: Spec, gateway: Gateway) -> Alert:
     )
 
 
-def _reported(spec: Spec, gateway: Gateway, by: tuple[str, ...]) -> Expr:
+def _reported(spec: Spec, by: tuple[str, ...]) -> Expr:
     """Requests that reported output or, of a model that shows none (embeddings), input; the type stays a label."""
     output, prompt = (
-        scraped(gateway, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type))
+        scraped(spec, names.TOKEN_USAGE_COUNT).where(eq(names.TOKEN_TYPE, token_type))
         for token_type in (names.OUTPUT, names.INPUT)
     )
     answered, prompted = (
-        sum_by((*by, names.TOKEN_TYPE), risen(spec, gateway, counter, UNREPORTED_WITHIN))
+        sum_by((*by, names.TOKEN_TYPE), risen(spec, counter, UNREPORTED_WITHIN))
         for counter in (output, prompt)
     )
     return either(answered, unless(prompted, output.now(), on=by))
