@@ -193,7 +193,6 @@ def _metrics_service(section: Section, gateway: Gateway, gateways: tuple[Gateway
 def _collision(first: tuple[Section, Gateway], second: tuple[Section, Gateway]) -> Iterator[Problem]:
     (first_section, one), (section, other) = first, second
     place, also = section.place("name"), also_at(first_section.place("name"))
-    generated = Monitor.NONE not in (one.monitor, other.monitor)
     if one.id == other.id:
         yield section.error("listed twice", place, also)
     elif one.slug == other.slug:
@@ -201,10 +200,4 @@ def _collision(first: tuple[Section, Gateway], second: tuple[Section, Gateway]) 
             f"its objects would be named {quoted(other.slug)}, as those of gateway {quoted(one.id)} are",
             place,
             f"{also}; rename one of the gateways or use another namespace",
-        )
-    elif one.job == other.job and (generated or one.monitor is not other.monitor):
-        yield section.error(
-            f"its series would have the job {quoted(other.job)}, as those of gateway {quoted(one.id)} have",
-            place,
-            f"{also}; use monitor: PodMonitor for one of them",
         )
