@@ -38,6 +38,8 @@ class Duration:
 
     def __str__(self) -> str:
         """The shortest Prometheus text, from days down: `1h30m`, `31d`; whole days stay days up to any length."""
+        if self.milliseconds < 0:
+            return f"-{-self}"
         rest, text = self.milliseconds, ""
         for unit in _PRINTED_UNITS:
             count, rest = divmod(rest, MILLISECONDS[unit])
@@ -49,3 +51,9 @@ class Duration:
 
     def __sub__(self, other: Duration) -> Duration:
         return Duration(self.milliseconds - other.milliseconds)
+
+    def __mul__(self, times: int) -> Duration:
+        return Duration(self.milliseconds * times)
+
+    def __neg__(self) -> Duration:
+        return Duration(-self.milliseconds)

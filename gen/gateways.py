@@ -6,19 +6,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tollbook.gen import names
-from tollbook.gen.promql import Matcher, matches_not, none_of, one_of
+from tollbook.gen.promql import Matcher, none_of
 from tollbook.gen.spec import Gateway
 
 Matchers = tuple[Matcher, ...]
 Version = tuple[int, int]
 
-ANTHROPIC, BEDROCK, VERTEX, COPILOT = "anthropic", "aws.bedrock", "gcp.vertex_ai", "copilot"
+#: In which format a provider reports usage: Anthropic's `input` is without cached tokens, OpenAI's is with them.
+ANTHROPIC, OPENAI = "anthropic", "openai"
 
-#: Vertex and Copilot serve Anthropic's models in Anthropic's own format, whose counts they pass on.
-CLAUDE = "(.*/)?claude.*"
+#: Provider, request model and response model, with tabs between them, of usage in Anthropic's format. Anthropic and
+#: Bedrock always report so; Vertex, Copilot and Azure serve Anthropic's models in Anthropic's own format.
+_CLAUDE = r"([^\t]*/)?claude"
+SPEAKS_ANTHROPIC = (
+    r"(anthropic|aws\.bedrock)\t.*"
+    rf"|(gcp\.vertex_ai|copilot|azure|azure\.openai)\t({_CLAUDE}.*|[^\t]*\t{_CLAUDE}.*)"
+)
 
-#: The last version that AGENTGATEWAY_LEGACY_LLM_USAGE_TOKEN_SEMANTICS turns back.
+#: The last release that AGENTGATEWAY_LEGACY_LLM_USAGE_TOKEN_SEMANTICS turns back, and to which.
 LAST_WITH_LEGACY_SEMANTICS = (1, 5)
+BEFORE_LEGACY = (1, 4)
 
 #: Since when the gateway counts dollars itself, and since when it looks up prices in a catalog.
 REPORTS_USD_SINCE = (1, 4)
@@ -27,7 +34,7 @@ LOOKS_UP_PRICES_SINCE = (1, 3)
 
 @dataclass(frozen=True)
 class TokenSemantics:
-    """How one range of versions counts tokens."""
+    """How one range of releases counts tokens."""
 
     since: Version
     input_includes_cache: tuple[Matchers, ...]
@@ -39,16 +46,13 @@ class TokenSemantics:
         return ".".join(map(str, self.since))
 
 
-#: Newest first. Until 1.4 `input` is the provider's own figure, which Anthropic and Bedrock give without cached tokens.
+#: Newest first.
 TOKEN_SEMANTICS = (
     TokenSemantics((1, 5), ((),), "the gateway adds cached tokens to `input` for every provider"),
     TokenSemantics(
         (1, 0),
-        (
-            (none_of(names.PROVIDER, [ANTHROPIC, BEDROCK, VERTEX, COPILOT]),),
-            (one_of(names.PROVIDER, [VERTEX, COPILOT]), matches_not(names.REQUEST_MODEL, CLAUDE)),
-        ),
-        "`input` is the provider's figure: without cached tokens where Anthropic's format is spoken",
+        ((none_of(names.FORMAT, [ANTHROPIC]),),),
+        "`input` is the provider's figure: without cached tokens in Anthropic's format",
     ),
     TokenSemantics((0, 0), (), "no cache types are exported: cached tokens are part of `input` or are not seen at all"),
 )
@@ -79,21 +83,28 @@ def stated_semantics(gateway: Gateway) -> TokenSemantics:
     return token_semantics(gateway.version)
 
 
-def semantics_by_tag(gateway: Gateway) -> Iterator[tuple[str, TokenSemantics]]:
-    """Regexes of the version tag that a pod shows, newest first, each with what the pod's counters mean. The first that
-    matches counts; a tag that none matches, such as the commit of a build of one's own, tells nothing."""
+def semantics_by_tag() -> Iterator[tuple[str, TokenSemantics]]:
+    """Regexes of the tag that a pod shows, newest first, each with what the pod's counters mean; the first that matches
+    counts. Only releases say a version: nightly builds and those of one's own bear a git revision."""
     for row in TOKEN_SEMANTICS:
-        since = row.since
-        if gateway.legacy_token_semantics and since == LAST_WITH_LEGACY_SEMANTICS:
-            since = (since[0], since[1] + 1)
-        yield tag_since(since), row
+        yield tag_since(row.since), row
 
 
 def tag_since(version: Version) -> str:
-    """Matches `v1.5.0`, `1.6.2-beta.1` and the like from this version on."""
+    """Matches the releases `1.5.0`, `v1.6.2` and the like from this version on, and no pre-release."""
     major, minor = version
     number = rf"({major}\.{_at_least(minor)}|{_at_least(major + 1)}\.[0-9]+)"
-    return rf"v?{number}([.+-].*)?"
+    return rf"v?{number}\.[0-9]+"
+
+
+def tag_of(version: Version) -> str:
+    """Matches the releases of this version alone."""
+    major, minor = version
+    return rf"v?{major}\.{minor}\.[0-9]+"
+
+
+#: The tag of a release, whichever it is.
+RELEASE = r"v?[0-9]+\.[0-9]+\.[0-9]+"
 
 
 def _at_least(number: int) -> str:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from tollbook.gen.durations import Duration
 
 # ---- What agentgateway exports -------------------------------------------------------------------
+#: Where Prometheus has a native histogram: its classic series have the names below.
+TOKEN_USAGE = "agentgateway_gen_ai_client_token_usage"
 TOKEN_USAGE_SUM = "agentgateway_gen_ai_client_token_usage_sum"
 TOKEN_USAGE_COUNT = "agentgateway_gen_ai_client_token_usage_count"
 #: The gateway's own dollars, since 1.4.
@@ -33,7 +35,7 @@ RULE_GROUPS_MISSED = "prometheus_rule_group_iterations_missed_total"
 #: All that the rules and the dashboard may read without its being recorded first.
 SCRAPED = frozenset(
     {
-        *(TOKEN_USAGE_SUM, TOKEN_USAGE_COUNT, REPORTED_USD, CATALOG_LOOKUPS, LLM_REQUESTS, BUILD_INFO, UP),
+        *(TOKEN_USAGE, TOKEN_USAGE_SUM, TOKEN_USAGE_COUNT, REPORTED_USD, CATALOG_LOOKUPS, LLM_REQUESTS, BUILD_INFO, UP),
         *(LLM_DURATION_BUCKETS, FIRST_TOKEN_BUCKETS, PER_OUTPUT_TOKEN_BUCKETS, REQUESTS),
         *(RULE_FAILURES, RULE_GROUPS_MISSED),
     }
@@ -58,9 +60,20 @@ PERIOD = "period"
 #: Which attribution label an alert is about.
 ATTRIBUTION = "attribution"
 TAG = "tag"
+VERSION = "version"
+#: "true" on the fact of a gateway that was told to count as older releases do.
+LEGACY = "legacy_token_semantics"
 STATUS = "status"
 #: Which row of the table of versions a token was counted by.
 SEMANTICS = "token_semantics"
+#: Whose facts they are: two specs may share a Prometheus.
+SPEC = "spec"
+#: In which format the provider reports usage, and the one that the spec states for a model.
+FORMAT, STATED_FORMAT = "usage_format", "format"
+#: A model's names in the metrics, where it has no other.
+BOOKED_REQUEST_MODEL, BOOKED_RESPONSE_MODEL = "request_model", "response_model"
+#: The label of its own that a target label of the same name hides.
+EXPORTED_PREFIX = "exported_"
 POD = "pod"
 RULE_GROUP = "rule_group"
 #: The upper bound of a histogram's bucket.
@@ -89,6 +102,8 @@ OTHER = "other"
 
 # ---- Records: level:metric:operation ----------------------------------------------------------------
 PRICE = "agentgateway:price_usd_per_mtok"
+#: The price that counts at this evaluation, one for each provider, model and token type.
+PRICE_NOW = "agentgateway:price_usd_per_mtok:now"
 
 INPUT_TOKENS_TOTAL = "agentgateway:input_tokens:total"
 OUTPUT_TOKENS_TOTAL = "agentgateway:output_tokens:total"
@@ -106,15 +121,28 @@ WEEK_TO_DATE = "agentgateway:cost_usd:week_to_date"
 MONTH_TO_DATE = "agentgateway:cost_usd:month_to_date"
 CALENDAR = "agentgateway:calendar:now"
 DAY_TOTAL = "agentgateway:cost_usd_of_day:day_to_date"
+WEEK_TOTAL = "agentgateway:cost_usd_of_week:week_to_date"
+MONTH_TOTAL = "agentgateway:cost_usd_of_month:month_to_date"
 
 BUDGET_LIMIT = "agentgateway:budget_usd:limit"
 BUDGET_SPENT = "agentgateway:budget_usd:spent"
 BUDGET_FORECAST = "agentgateway:budget_usd:forecast"
 PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 
+#: Facts: other names of a model, the gateways that the spec names, and whose a standalone target is.
+MODEL_ALIAS = "agentgateway:model:alias"
+GATEWAY_INFO = "agentgateway:gateway:info"
+GATEWAY_INSTANCE = "agentgateway:gateway:instance"
+#: The one model of each name.
 MODEL_NAMES = "agentgateway:model:names"
-TARGET_SEMANTICS = "agentgateway:target:token_semantics"
-HOUR_BEGIN = "agentgateway:hour:begin_seconds"
+#: One series for each pod, pair of model names and owner that shows usage: its tokens so far.
+USAGE_SEEN = "agentgateway:usage:seen"
+#: Under which labels each of these is booked, and what its tokens mean.
+USAGE_BOOKED = "agentgateway:usage:booked"
+#: Targets whose new series began at zero.
+TARGET_MAY_BEAR = "agentgateway:target:may_bear"
+ATTRIBUTION_BOOKED = "agentgateway:attribution:booked"
+HOUR_PUT_DOWN = "agentgateway:hour:put_down_seconds"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 REPORTED_1H = "agentgateway:reported_usd:increase1h"
@@ -131,19 +159,9 @@ def ledger_seconds(window: Duration) -> str:
     return f"agentgateway:ledger:seconds{window}"
 
 
-def metered_usd(step: Duration) -> str:
-    """What the gateway's own counters of dollars rose by in one step, under the models' names in the metrics."""
-    return f"agentgateway:metered_usd:increase{step}"
-
-
 def reported_usd(step: Duration) -> str:
     """Dollars by the gateway's own counter, which knows each request, at the prices of its own catalog."""
     return f"agentgateway:reported_usd:increase{step}"
-
-
-def metered_requests(step: Duration) -> str:
-    """What the gateway's own counters of LLM requests rose by in one step, under the models' names in the metrics."""
-    return f"agentgateway:metered_requests:increase{step}"
 
 
 def requests(step: Duration) -> str:
@@ -176,8 +194,13 @@ def minus_reported(step: Duration) -> str:
 
 
 def metered_tokens(step: Duration) -> str:
-    """What the gateway's counters rose by in one step, in the gateway's own meaning of the types."""
+    """What the counters of each pod rose by in one step, in the pod's own meaning of the types."""
     return f"agentgateway:metered_tokens:increase{step}"
+
+
+def misread_tokens(step: Duration) -> str:
+    """Cached tokens of a pod and step that are more than the `input` that should include them."""
+    return f"agentgateway:misread_tokens:increase{step}"
 
 
 def billable_tokens(step: Duration) -> str:
@@ -220,6 +243,10 @@ ALERT_GATEWAY_ABSENT = "LLMGatewayNotScraped"
 ALERT_TARGET_DOWN = "LLMGatewayTargetDown"
 ALERT_SCRAPED_TWICE = "LLMGatewayScrapedTwice"
 ALERT_VERSION = "LLMGatewayVersionDiffers"
+ALERT_VERSION_UNKNOWN = "LLMGatewayVersionUnknown"
+ALERT_UNLISTED = "LLMGatewayUnlisted"
+ALERT_LABEL_HIDDEN = "LLMMetricLabelHidden"
+ALERT_MISREAD = "LLMCachedTokensExceedInput"
 ALERT_SUMS_MISSING = "LLMTokenSumsMissing"
 ALERT_COUNTERS_FROZEN = "LLMTokenCountersFrozen"
 ALERT_NO_USAGE = "LLMRequestsWithoutUsage"

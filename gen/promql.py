@@ -98,10 +98,10 @@ class Selector:
         """The newest sample, at most five minutes older than now (or than `offset` ago)."""
         return Expr(f"{self._series()}{_offset(offset)}")
 
-    def just_recorded(self) -> Expr:
-        """What a rule before this one recorded at this very instant: after a restart of Prometheus `now` would find
-        the last record of the time before, which no staleness marker ended, and count it again."""
-        return over_time("last", self, _MILLISECOND)
+    def at_instant(self, ago: Duration) -> Expr:
+        """What was recorded at exactly this time ago. `now` would also find an older record, after a restart of
+        Prometheus for example, which leaves no staleness marker, and count it again."""
+        return over_time("last", self, _MILLISECOND, ago if ago.milliseconds else None)
 
     def range(self, window: Window, offset: Window | None = None) -> Expr:
         return Expr(f"{self._series()}[{window}]{_offset(offset)}")
@@ -133,6 +133,11 @@ def over_time(operation: str, selector: Selector, window: Window, offset: Window
     return call(f"{operation}_over_time", selector.range(window, offset))
 
 
+def absent_over_time(selector: Selector, window: Duration, offset: Duration) -> Expr:
+    """One where the range holds no sample of any such series; its labels are those of the equality matchers."""
+    return call("absent_over_time", selector.range(window, offset))
+
+
 def sum_of_steps(selector: Selector, window: Duration) -> Expr:
     """The sum of what was recorded once a step over the window, each record exactly once.
 
@@ -147,8 +152,10 @@ def count_of_steps(selector: Selector, window: Duration) -> Expr:
     return over_time("count", selector, window - _MILLISECOND)
 
 
-def subquery(function: str, inner: Expr, window: Duration, resolution: Duration) -> Expr:
-    return Expr(f"{function}({inner.operand}[{window}:{resolution}])")
+def subquery(
+    function: str, inner: Expr, window: Duration, resolution: Duration, offset: Duration | None = None
+) -> Expr:
+    return Expr(f"{function}({inner.operand}[{window}:{resolution}]{_offset(offset)})")
 
 
 def labelled(expr: Expr, label: str, value: str) -> Expr:
@@ -163,6 +170,14 @@ def label_replace(expr: Expr, target: str, replacement: str, source: str = "", r
 def copy_label(expr: Expr, target: str, source: str) -> Expr:
     """Sets `target` to the value of `source` where that is not empty."""
     return label_replace(expr, target, "$1", source, "(.+)")
+
+
+def join_labels(expr: Expr, target: str, separator: str, *sources: str) -> Expr:
+    return call("label_join", expr, quote(target), quote(separator), *map(quote, sources))
+
+
+def without_label(expr: Expr, label: str) -> Expr:
+    return label_replace(expr, label, "", label, ".+")
 
 
 def count_values(label: str, expr: Expr) -> Expr:
@@ -273,8 +288,9 @@ def unless(left: Expr, right: Expr, on: Sequence[str] | None = None) -> Expr:
     return binary(left, "unless", right, on)
 
 
-def unless_ignoring(labels: Sequence[str], left: Expr, right: Expr) -> Expr:
-    return Expr(f"{left.operand} unless ignoring ({', '.join(labels)}) {right.operand}", compound=True)
+def either_ignoring(labels: Sequence[str], left: Expr, right: Expr) -> Expr:
+    """As `either`, with these labels left out of the comparison."""
+    return Expr(f"{left.operand} or ignoring ({', '.join(labels)}) {right.operand}", compound=True)
 
 
 def negative(expr: Expr) -> Expr:

@@ -17,7 +17,6 @@ from tollbook.gen import (
     testgen_histories,
     testgen_horizon,
     testgen_pace,
-    testgen_places,
     testgen_prices,
     testgen_rises,
     testgen_semantics,
@@ -55,7 +54,6 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
         *testgen_targets.cases(spec, alerts),
         *testgen_semantics.pasts(spec),
         *testgen_histories.edges(spec, PERIOD),
-        *testgen_places.cases(spec, PERIOD),
     )
     yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
     yield testgen_targets.versions(spec, alerts)

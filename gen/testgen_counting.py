@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names, oracle, testgen_hours, traffic
+from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import reports_usd
 from tollbook.gen.oracle import Request
@@ -62,21 +62,7 @@ def _counting(spec: Spec, model: Model) -> Case:
         _counted_as(spec, names.requests(spec.prometheus.step), at, figures)
         for figures in ({billed + _FAILED: {names.MODEL: model.name}}, *_by_spender(spec, billed))
     ]
-    expected += _by_hours(spec, at)
     return Case("births, resets, restarts, ends and new pods", spec.prometheus.step, tuple(series_in), tuple(expected))
-
-
-def _by_hours(spec: Spec, at: Duration) -> Iterator[dict[str, Any]]:
-    """What the hours that are over and the one that is not hold besides what the steps hold: nothing."""
-    for ledger, gateways in testgen_hours.ledgers(spec):
-        so_far = labelled(series(names.hour_to_date(ledger)).now(), names.PERIOD, "hour")
-        hours = either(sum_of_steps(series(names.of_hour(ledger)), at), so_far)
-        by_hours, by_steps = (sum_by([names.GATEWAY], part) for part in (hours, sum_of_steps(series(ledger), at)))
-        none = [({names.GATEWAY: gateway.id}, 0) for gateway in gateways]
-        yield expect(billionths(binary(by_hours, "-", by_steps)), at, none)
-    begun = at.seconds // 3600 * 3600
-    begin = [({names.GATEWAY: gateway.id}, begun) for gateway in spec.gateways]
-    yield expect(sum_by([names.GATEWAY], series(names.HOUR_BEGIN).now()), at, begin)
 
 
 def _requests_that_failed(spec: Spec, request: Request, end: int) -> Iterator[dict[str, str]]:

@@ -12,9 +12,9 @@ from typing import Any
 from tollbook.gen import names, testgen_lives, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import reports_usd
-from tollbook.gen.promql import Expr, binary, eq, scalar, series, sum_by
+from tollbook.gen.promql import Expr, binary, scalar, series, sum_by
 from tollbook.gen.promtest import Case, expect, input_series
-from tollbook.gen.spec import Gateway, Spec
+from tollbook.gen.spec import Gateway, Monitor, Spec
 from tollbook.gen.testgen_lives import Grid, History, Life
 
 #: At shorter steps the day in which a pod is remembered holds more samples of a few pods than promtool reads.
@@ -41,20 +41,20 @@ def _case(title: str, spec: Spec, grid: Grid, told: Callable[[Grid], Iterator[Hi
         for history in histories
         for one in (*_targets(spec, gateway, history), *_counters(spec, gateway, history))
     ]
-    tokens = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.OUTPUT)).now()
-    requests = series(names.metered_requests(spec.prometheus.step)).now()
+    tokens = series(names.tokens(spec.prometheus.step)).now()
+    requests = series(names.requests(spec.prometheus.step)).now()
     expected = [_expected(record, grid.end, spec.gateways, histories) for record in (tokens, requests)]
     reporting = [gateway for gateway in spec.gateways if reports_usd(gateway)]
     if reporting:
-        metered_usd = series(names.metered_usd(spec.prometheus.step)).now()
-        expected.append(_expected(metered_usd, grid.end, reporting, histories))
+        usd = series(names.reported_usd(spec.prometheus.step)).now()
+        expected.append(_expected(usd, grid.end, reporting, histories))
     return Case(title, grid.every, tuple(series_in), tuple(expected))
 
 
 def _expected(metered: Expr, end: Duration, gateways: Sequence[Gateway], histories: Sequence[History]) -> Any:
-    by = (names.GATEWAY, names.RESPONSE_MODEL)
+    by = (names.GATEWAY, names.MODEL)
     billed = [
-        ({names.GATEWAY: gateway.id, names.RESPONSE_MODEL: history.name}, history.billed)
+        ({names.GATEWAY: _fleet(gateway, history), names.MODEL: history.name}, history.billed)
         for gateway in gateways
         for history in histories
         if history.billed
@@ -76,7 +76,7 @@ def _counters(spec: Spec, gateway: Gateway, history: History) -> Iterator[dict[s
     for life in history.counter:
         labels = {
             **_target(gateway, history, life),
-            names.GATEWAY: gateway.id,
+            **_own_name(gateway, history),
             names.PROVIDER: spec.models[0].provider,
             names.REQUEST_MODEL: history.name,
             names.RESPONSE_MODEL: history.name,
@@ -91,4 +91,13 @@ def _counters(spec: Spec, gateway: Gateway, history: History) -> Iterator[dict[s
 
 def _target(gateway: Gateway, history: History, life: Life) -> dict[str, str]:
     target = traffic.target(gateway, f"{history.name}-{life.pod}")
-    return {**target, names.GATEWAY_NAME_TARGET_LABEL: f"{gateway.name}-{history.name}"}
+    return {**target, **_own_name(gateway, history)} if gateway.monitor is not Monitor.NONE else target
+
+
+def _own_name(gateway: Gateway, history: History) -> dict[str, str]:
+    """A gateway for each history."""
+    return {names.GATEWAY: _fleet(gateway, history)}
+
+
+def _fleet(gateway: Gateway, history: History) -> str:
+    return f"{gateway.id}-{history.name}"

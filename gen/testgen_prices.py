@@ -32,7 +32,6 @@ def cases(spec: Spec) -> Iterator[Case]:
         yield _every_name(spec, gateway)
         yield _every_format(spec, gateway)
     yield _by_request_model(spec)
-    yield _named(spec)
 
 
 def _every_name(spec: Spec, gateway: Gateway) -> Case:
@@ -50,18 +49,6 @@ def _every_name(spec: Spec, gateway: Gateway) -> Case:
     return _spend_case(spec, gateway, title, requests)
 
 
-def _named(spec: Spec) -> Case:
-    """Each name of each model bears a price of each token type."""
-    at, by = traffic.instant(spec, 1), (names.PROVIDER, names.MODEL, names.RESPONSE_MODEL)
-    samples = [
-        (dict(zip(by, (model.provider, model.name, name), strict=True)), len(names.TOKEN_TYPES))
-        for model in spec.models
-        for name in model.metric_names
-    ]
-    expected = expect(aggregate("count", series(names.PRICE).now(), by), at, samples)
-    return Case("every name has its prices", spec.prometheus.step, samples=(expected,))
-
-
 def _every_format(spec: Spec, gateway: Gateway) -> Case:
     """What `input` means depends on the provider, and on the model where one serves several formats; priced or not."""
     cached = {"cache_read": 4 * TOKENS, "cache_write": 2 * TOKENS} if traffic.counts_cached_tokens(gateway) else {}
@@ -69,7 +56,7 @@ def _every_format(spec: Spec, gateway: Gateway) -> Case:
         Request(gateway, provider, name, name, TOKENS * number, 8 * TOKENS, labels=traffic.spend_labels(spec), **cached)
         for number, (provider, name) in enumerate(_FORMATS, start=1)
     ]
-    at, by = traffic.instant(spec, traffic.counted(spec)), (names.PROVIDER, names.REQUEST_MODEL, names.TOKEN_TYPE)
+    at, by = traffic.instant(spec, traffic.counted(spec)), (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
     billable = series(names.billable_tokens(spec.prometheus.step), eq(names.GATEWAY, gateway.id)).now()
     samples = [
         (dict(zip(by, (request.provider, request.request_model, token_type), strict=True)), count)

@@ -16,9 +16,7 @@ from tollbook.gen import (
     testgen_budget_edges,
     testgen_budget_windows,
     testgen_histories,
-    testgen_hours,
     testgen_reconciliation,
-    testgen_records,
     testgen_tiers,
     traffic,
 )
@@ -55,10 +53,8 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
     cases = (
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
         *testgen_budget_windows.cases(spec, _END),
-        *testgen_records.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),
         *testgen_tiers.cases(spec, _END),
-        *testgen_hours.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
     end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)

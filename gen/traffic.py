@@ -68,12 +68,17 @@ def counts_cached_tokens(gateway: Gateway) -> bool:
 
 
 def target(gateway: Gateway, pod: str) -> dict[str, str]:
-    labels = {
-        names.JOB: gateway.job,
-        names.INSTANCE: f"{pod}.{gateway.slug}:15020",
-        names.GATEWAY_NAME_TARGET_LABEL: gateway.name,
-    }
-    return {**labels, names.NAMESPACE: gateway.namespace} if gateway.monitor is not Monitor.NONE else labels
+    """Of one pod. Only our own monitors say on the target whose it is."""
+    labels = {names.JOB: gateway.job, names.INSTANCE: f"{pod}.{gateway.slug}:15020"}
+    if gateway.monitor is Monitor.NONE:
+        return labels
+    return {**labels, names.GATEWAY: gateway.id, names.NAMESPACE: gateway.namespace}
+
+
+def owner(gateway: Gateway) -> dict[str, str]:
+    """What the gateway's own metrics say of it; where the target says so too, under another name."""
+    own = names.GATEWAY if gateway.monitor is Monitor.NONE else f"{names.EXPORTED_PREFIX}{names.GATEWAY}"
+    return {own: gateway.id}
 
 
 def up(spec: Spec, gateway: Gateway, pod: str = "pod", scraped: str = "") -> dict[str, str]:
@@ -106,7 +111,7 @@ def build_info(spec: Spec, gateway: Gateway, pod: str, tag: str, steps: int) -> 
 def _counter_labels(spec: Spec, request: Request, pod: str) -> dict[str, str]:
     return {
         **target(request.gateway, pod),
-        names.GATEWAY: request.gateway.id,
+        **owner(request.gateway),
         names.PROVIDER: oracle.exported_provider(request),
         names.REQUEST_MODEL: request.request_model,
         names.RESPONSE_MODEL: request.response_model,

@@ -12,15 +12,16 @@ from tollbook.gen.model import Alert, Rule, RuleGroup
 from tollbook.gen.spec import Spec
 from tollbook.rules import (
     attribution,
+    booking,
     budgets,
     calendar,
     cost,
     evaluation,
-    figures,
+    facts,
     horizon,
     hours,
     ledger,
-    naming,
+    misread,
     pace,
     prices,
     reconciliation,
@@ -30,36 +31,53 @@ from tollbook.rules import (
     tiers,
     tokens,
     totals,
+    unlisted,
     unpriced,
     usage,
     versions,
 )
 
-#: Each gives the rules of one gateway. They run in this order, at one instant, in the gateway's own group.
-GATEWAY_FAMILIES = (
-    *(naming.rules, ledger.rules, tokens.rules, cost.rules, reported.rules, tiers.rules),
-    *(requests.rules, hours.rules, figures.rules, reconciliation.rules, calendar.rules),
+#: From scraped counters to dollars. They run in this order, at one instant, in one group for all gateways.
+LEDGER = (
+    *(prices.rules, booking.rules, ledger.rules, tokens.rules, cost.rules),
+    *(reported.rules, requests.rules, tiers.rules, reconciliation.rules, calendar.rules, totals.rules),
 )
 
-#: Each has groups of its own (`build`). They run at other instants than the gateways', so they read these over ranges.
-BEFORE_GATEWAYS: tuple[ModuleType, ...] = (prices,)
-AFTER_GATEWAYS: tuple[ModuleType, ...] = (
-    *(totals, budgets, pace, reconciliation, attribution),
-    *(targets, versions, usage, unpriced, evaluation, horizon),  # when the figures cannot be trusted
+#: What the spec says, as series.
+FACTS: tuple[ModuleType, ...] = (facts, prices)
+
+#: Each has groups of its own (`build`), which read the ledger over ranges, so that a ruler may move, delay and cut them.
+READERS: tuple[ModuleType, ...] = (
+    *(totals, calendar, hours, budgets, pace, reconciliation, attribution),
+    *(
+        targets,
+        unlisted,
+        misread,
+        versions,
+        usage,
+        unpriced,
+        evaluation,
+        horizon,
+    ),  # when the figures are not to be trusted
 )
 
+#: Mimir's ruler accepts no more in a group.
+RULES_PER_GROUP = facts.RULES_PER_GROUP
 
-#: An object holds a group whole, so those after the gateways, whose rules do not add up across evaluations and may
-#: move, are kept small: laid out, so many characters of expressions and texts are up to twice as many.
-RULES_PER_GROUP = 200
+#: An object holds a group whole: laid out, so many characters of expressions and texts are up to twice as many.
 CHARACTERS_PER_GROUP = 80_000
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    groups = [group for family in BEFORE_GATEWAYS for group in groups_of(family, spec)]
-    groups.append(_ledger_group(spec))
-    groups += [part for family in AFTER_GATEWAYS for group in groups_of(family, spec) for part in _parts(group)]
+    groups = [group for family in FACTS for group in groups_of(family, spec)]
+    groups.append(ledger_group(spec))
+    groups += [part for family in READERS for group in groups_of(family, spec) for part in _parts(group)]
     return tuple(groups)
+
+
+def ledger_group(spec: Spec) -> RuleGroup:
+    rules = tuple(rule for family in LEDGER for rule in family(spec))
+    return RuleGroup(f"{names.GROUP_PREFIX}.ledger", spec.prometheus.step, rules, home="ledger")
 
 
 def groups_of(family: ModuleType, spec: Spec) -> list[RuleGroup]:
@@ -73,11 +91,6 @@ def _with_runbook(rule: Rule, page: str) -> Rule:
     if not isinstance(rule, Alert):
         return rule
     return replace(rule, annotations={**rule.annotations, "runbook_url": literal(f"{page}#{rule.alert.lower()}")})
-
-
-def _ledger_group(spec: Spec) -> RuleGroup:
-    rules = tuple(rule for family in GATEWAY_FAMILIES for rule in family(spec))
-    return RuleGroup(f"{names.GROUP_PREFIX}.ledger", spec.prometheus.step, rules, home="ledger")
 
 
 def _parts(group: RuleGroup) -> Iterator[RuleGroup]:

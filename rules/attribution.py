@@ -8,11 +8,12 @@ from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
-from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, scalar, series, sum_by
+from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, scalar, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Attribution, Spec
-from tollbook.rules.scrapes import scraped
-from tollbook.rules.shown import NOBODY
+from tollbook.rules.booking import NOBODY
+from tollbook.rules.selectors import scraped
 
+HOUR = Duration.parse("1h")
 HOLD = Duration.parse("15m")
 
 #: A few requests without a name are normal; above a tenth a report by team is no report.
@@ -29,9 +30,9 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 
 def _unattributed(spec: Spec, entry: Attribution) -> Alert:
-    by = (names.GATEWAY, *spec.prometheus.keep_labels)
-    nobody = sum_by(by, series(names.COST_1H, matches(entry.label, NOBODY)).now())
-    share = binary(nobody, "/", sum_by(by, series(names.COST_1H).now()))
+    by, cost = (names.GATEWAY, *spec.prometheus.keep_labels), series(names.cost(spec.prometheus.step))
+    nobody = sum_by(by, sum_of_steps(cost.where(matches(entry.label, NOBODY)), HOUR))
+    share = binary(nobody, "/", sum_by(by, sum_of_steps(cost, HOUR)))
     much = binary(nobody, ">", scalar(LEAST_USD))
     return Alert(
         alert=names.ALERT_UNATTRIBUTED,

@@ -11,6 +11,7 @@ from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import (
     Expr,
     Matcher,
+    aggregate,
     binary,
     either,
     eq,
@@ -23,12 +24,8 @@ from tollbook.gen.promql import (
     vector,
 )
 from tollbook.gen.spec import Budget, Period, Spec, Threshold
+from tollbook.rules.calendar import spent_in
 
-TO_DATE = {
-    Period.DAY: names.DAY_TO_DATE,
-    Period.WEEK: names.WEEK_TO_DATE,
-    Period.MONTH: names.MONTH_TO_DATE,
-}
 PERIOD_WORDS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
 
 #: As many as are worth a look in the middle of the night.
@@ -50,7 +47,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 def _spent(spec: Spec, budget: Budget) -> Expr:
     if isinstance(budget.period, Duration):
         return dollars_within(spec, budget, budget.period)
-    return _total(_to_date(budget, budget.period))
+    return _total(_to_date(spec, budget, budget.period), _while_known())
 
 
 def _alert(spec: Spec, budget: Budget, threshold: Threshold) -> Alert:
@@ -61,7 +58,7 @@ def _alert(spec: Spec, budget: Budget, threshold: Threshold) -> Alert:
     if isinstance(budget.period, Duration):
         by_spender, words = spenders_within(spec, budget, budget.period), f"in the last {budget.period}"
     else:
-        by_spender, words = _top(spec, _to_date(budget, budget.period)), PERIOD_WORDS[budget.period]
+        by_spender, words = _top(spec, _to_date(spec, budget, budget.period)), PERIOD_WORDS[budget.period]
     return Alert(
         alert=names.ALERT_BUDGET,
         expr=reached,
@@ -89,15 +86,20 @@ def dollars_within(spec: Spec, budget: Budget, window: Duration) -> Expr:
     """One series; zero where nothing was spent: a budget that has no series could never fire."""
     of_gateways = set(budget.match) <= {names.GATEWAY}
     record = names.gateway_cost if of_gateways else names.cost_of_day
-    return _total(sum_of_steps(series(record(spec.prometheus.step), *matchers(budget)), window))
+    return _total(sum_of_steps(series(record(spec.prometheus.step), *matchers(budget)), window), vector(0))
 
 
-def _to_date(budget: Budget, period: Period) -> Expr:
-    return series(TO_DATE[period], *matchers(budget)).now()
+def _to_date(spec: Spec, budget: Budget, period: Period) -> Expr:
+    return spent_in(spec, period, *matchers(budget))
 
 
-def _total(dollars: Expr) -> Expr:
-    return either(sum_by((), dollars), vector(0))
+def _total(dollars: Expr, zero: Expr) -> Expr:
+    return either(sum_by((), dollars), zero)
+
+
+def _while_known() -> Expr:
+    """Zero, and nothing after an outage until this period's dollars are known again."""
+    return binary(scalar(0), "*", aggregate("group", series(names.CALENDAR).now()))
 
 
 # ---- How its alerts speak --------------------------------------------------------------------------------------------

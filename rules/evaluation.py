@@ -8,7 +8,7 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import Expr, aggregate, binary, matches, regex_literal, scalar, series
 from tollbook.gen.spec import Spec
-from tollbook.rules.rising import risen_in_sight
+from tollbook.rules.increase import risen_in_sight
 
 #: So that even a single failure is in sight for long enough to be told.
 LATELY = Duration.parse("15m")

@@ -1,12 +1,12 @@
-"""The ledger: what every counter of one gateway rose by in each step, exact by telescoping (docs/accuracy.md)."""
+"""The ledger: what every counter rose by in each step, exact by telescoping (docs/accuracy.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import semantics_by_tag, stated_semantics
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import (
     Expr,
@@ -16,19 +16,30 @@ from tollbook.gen.promql import (
     both,
     call,
     either,
-    either_on,
-    labelled,
-    matches,
+    either_ignoring,
+    none_of,
     one_of,
     over_time,
     scalar,
     series,
+    sum_by,
     unless,
-    unless_ignoring,
 )
 from tollbook.gen.spec import Spec
-from tollbook.rules import shown
-from tollbook.rules.scrapes import existing, scraped, settled
+from tollbook.rules import booking
+from tollbook.rules.facts import instances
+from tollbook.rules.selectors import (
+    REMEMBERED,
+    Stage,
+    existing,
+    foreign_jobs,
+    pod,
+    recorded,
+    scraped,
+    settled,
+    step_end,
+    target,
+)
 
 #: A target is new for this long after its discovery: scrapes fail until its container listens, and the first one that
 #: succeeds shows what was used since.
@@ -38,137 +49,118 @@ STARTING = Duration.parse("10m")
 #: would bill every token since the pods started.
 WATCHED_BEFORE = Duration.parse("5m")
 
-#: A target that was known within this time is never new, or its return would bill every token since its pod started.
-#: `up` is one series a target: unlike the counters it can be read back that far at every step.
-REMEMBERED = Duration.parse("1d")
-
 #: Target labels that may change while the pod runs on: a series that differs only in these from one that was there
 #: before was not born.
 PASSING_LABELS = (names.NAMESPACE, "container", "endpoint", "node", "service", names.GATEWAY_NAME_TARGET_LABEL)
 
-
-NOTE = "What each counter rose by in one step: risen, or reset, or newly born on a target that was watched before."
+NOTE = "What the counters rose by in one step: risen, or reset, or born on a target that was watched before."
 
 
 def rules(spec: Spec) -> tuple[Recording, ...]:
+    by = (*pod(spec), names.FORMAT, names.SEMANTICS, *booking.MODEL_LABELS, names.TOKEN_TYPE)
     counter = scraped(spec, names.TOKEN_USAGE_SUM)
-    by = (*identity(spec), names.TOKEN_TYPE, names.SEMANTICS)
-    increments = Increment(spec, counter, scraped(spec, names.UP))
-    meaning = series(names.TARGET_SEMANTICS).just_recorded()
-    meant = binary(increments.expr(), "*", meaning, on=increments.pod, group_left=[names.SEMANTICS])
-    record = names.metered_tokens(spec.prometheus.step)
-    labels: dict[str, str] = {}
     return (
         Recording(
-            names.TARGET_SEMANTICS,
-            _meaning_by_pod(increments),
-            labels,
-            "What `input` means on each pod: by the version that it shows, else by the one that the spec states.",
+            names.TARGET_MAY_BEAR,
+            _may_bear(spec),
+            note="Targets whose new series began at zero: watched before, or a new pod of a gateway that was.",
         ),
-        Recording(record, shown.summed(spec, by, meant, counter), labels, NOTE),
+        Recording(names.metered_tokens(spec.prometheus.step), metered(spec, counter, by), note=NOTE),
     )
 
 
-def identity(spec: Spec) -> tuple[str, ...]:
-    """What a request is known by, of the labels that every counter of it bears."""
-    return (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *spec.spend_labels)
-
-
-def _meaning_by_pod(increments: Increment) -> Expr:
-    """Each pod that shows a counter has exactly one meaning, so that no increment is dropped or doubled."""
-    spec = increments.spec
-    build = scraped(spec, names.BUILD_INFO)
-    legacy = {gateway.legacy_token_semantics: gateway for gateway in spec.gateways}
-    by_tag = [
-        (_shown_within(spec, build.where(one_of(names.JOB, [g.job for g in spec.gateways if g.legacy_token_semantics == flag])) if len(legacy) > 1 else build, tag), row)
-        for flag, one in legacy.items()
-        for tag, row in semantics_by_tag(one)
-    ]
-    stated = {stated_semantics(gateway).name: stated_semantics(gateway) for gateway in spec.gateways}
-    rest = [
-        (existing(spec, increments.counter.where(one_of(names.GATEWAY, [g.id for g in spec.gateways if stated_semantics(g) is row])) if len(stated) > 1 else increments.counter), row)
-        for row in stated.values()
-    ]
-    known = (*by_tag, *rest)
-    meanings = (labelled(aggregate("group", seen, increments.pod), names.SEMANTICS, row.name) for seen, row in known)
-    return either_on(increments.pod, *meanings)
-
-
-def _shown_within(spec: Spec, build: Selector, tag: str) -> Expr:
-    """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
-    which may be the version that a container had before it was replaced."""
-    step = spec.prometheus.step - Duration(1)
-    return over_time("present", build.where(matches(names.TAG, tag)), step, spec.prometheus.settle)
+def metered(spec: Spec, counter: Selector, by: Sequence[str]) -> Expr:
+    """What a counter rose by, summed by these labels and those under which the owner is booked."""
+    increments = booking.own_labels(spec, Increment(spec, counter).expr())
+    booked = recorded(spec, series(names.USAGE_BOOKED), of=Stage.BOOKED, at=Stage.METERED)
+    labels = (*booking.booked_labels(spec), names.FORMAT, names.SEMANTICS, *booking.MODEL_LABELS)
+    placed = binary(increments, "*", booked, on=booking.identity(spec), group_left=labels)
+    return sum_by((*booking.placed(spec), *by), placed)
 
 
 @dataclass(frozen=True)
 class Increment:
-    """The formula, a part a method. `counter` is any cumulative metric, `up` the targets that it is scraped from."""
+    """The formula, a part a method. `counter` is any cumulative metric that the counted jobs scrape."""
 
     spec: Spec
     counter: Selector
-    up: Selector
-
-    @property
-    def _delay(self) -> Duration:
-        """A step's end lies `settle` back: a sample bears the time its scrape began, but is stored when that ends."""
-        return self.spec.prometheus.step + self.spec.prometheus.settle
-
-    @property
-    def target(self) -> tuple[str, ...]:
-        return (*self.spec.prometheus.keep_labels, names.JOB, names.INSTANCE)
-
-    @property
-    def pod(self) -> tuple[str, ...]:
-        """A target's own pod: its address may be used again by another one."""
-        return (*self.target, "pod")
-
-    @property
-    def _fleet(self) -> tuple[str, ...]:
-        return (*self.spec.prometheus.keep_labels, names.JOB, names.NAMESPACE, names.GATEWAY_NAME_TARGET_LABEL)
 
     def expr(self) -> Expr:
-        risen = binary(binary(self._current(), "-", self._before()), ">=", scalar(0))
-        return either(risen, self._reset(), self._born())
+        risen = call("clamp_min", binary(self._highest(), "-", self._base()), "0")
+        restarted = binary(self._current(), "*", binary(self._current(), "< bool", self._base()))
+        return binary(risen, "+", restarted)
 
-    def _reset(self) -> Expr:
-        """The counter began at zero again: all of it, and what the old process had still counted within the step, whose
-        last value is the highest there is in it, because the new one's are below `before`."""
-        highest = over_time("max", self.counter, self.spec.prometheus.step, self.spec.prometheus.settle)
-        until_reset = call("clamp_min", binary(highest, "-", self._before()), "0")
-        return binary(self._current(), "+", until_reset)
-
-    def _born(self) -> Expr:
-        first_seen = unless_ignoring(PASSING_LABELS, self._current(), self._before())
-        watched = both(first_seen, either(self._seen(), self._new()), on=self.target)
-        return unless(watched, self._relabelled(), on=self.target)
+    def _highest(self) -> Expr:
+        """Before a reset within the step, the last value of the old process; else the current value."""
+        return over_time("max", self.counter, self.spec.prometheus.step, step_end(self.spec, Stage.METERED))
 
     def _current(self) -> Expr:
-        return settled(self.spec, self.counter)
+        return settled(self.spec, self.counter, Stage.METERED)
 
-    def _before(self) -> Expr:
-        """The value at the step's beginning: none for a series that had ended (so it counts as born when it returns),
-        the last known one while its target could not be scraped (so that the gap is billed once, at its end)."""
-        carried = unless(
-            over_time("last", self.counter, self.spec.prometheus.gap, self._delay),
-            binary(self.up.now(self._delay), "==", scalar(1)),
-            on=self.target,
-        )
-        return either(self.counter.now(self._delay), carried)
+    @property
+    def _begin(self) -> Duration:
+        return self.spec.prometheus.step + step_end(self.spec, Stage.METERED)
 
-    def _seen(self) -> Expr:
-        """The target was scraped within the gap and did not show this series: it truly began at zero."""
-        return binary(over_time("max", self.up, self.spec.prometheus.gap, self._delay), "==", scalar(1))
+    def _base(self) -> Expr:
+        """The value at the step's beginning: none for a series that had ended (so it is born when it returns), the
+        last known one while its target could not be scraped (so that the gap is billed once, at its end), and zero for
+        a series that is born."""
+        up = scraped(self.spec, names.UP).now(self._begin)
+        last = over_time("last", self.counter, self.spec.prometheus.gap, self._begin)
+        carried = unless(last, binary(up, "==", scalar(1)), on=target(self.spec))
+        return either_ignoring(PASSING_LABELS, either(self.counter.now(self._begin), carried), self._born())
 
-    def _relabelled(self) -> Expr:
-        """A target that was there before under other labels: all its series seem to begin, and none does."""
-        here = over_time("present", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
-        known = over_time("present", self.up, self.spec.prometheus.gap, self._delay)
-        return both(unless(here, known), known, on=self.pod)
+    def _born(self) -> Expr:
+        bears = recorded(self.spec, series(names.TARGET_MAY_BEAR), of=Stage.SEEN, at=Stage.METERED)
+        return both(binary(self._current(), "*", scalar(0)), bears, on=target(self.spec))
 
-    def _new(self) -> Expr:
-        """A pod that lately joined a fleet which was already watched."""
-        here = over_time("present", self.up, self.spec.prometheus.step, self.spec.prometheus.settle)
-        known = over_time("present", self.up, REMEMBERED, self._delay + STARTING)
-        fleet = over_time("present", self.up, self.spec.prometheus.gap, self._delay + STARTING + WATCHED_BEFORE)
-        return both(unless(here, known, on=self.target), fleet, on=self._fleet)
+
+# ---- Births ----------------------------------------------------------------------------------------------------------
+
+
+def _may_bear(spec: Spec) -> Expr:
+    return unless(either(_seen(spec), *_new(spec)), _relabelled(spec), on=target(spec))
+
+
+def _seen(spec: Spec) -> Expr:
+    """The target was scraped within the gap: a series that it did not show then began at zero."""
+    up = scraped(spec, names.UP)
+    return binary(over_time("max", up, spec.prometheus.gap, _before(spec)), "==", scalar(1))
+
+
+def _new(spec: Spec) -> list[Expr]:
+    """A pod that lately joined a gateway which was already watched."""
+    up = scraped(spec, names.UP)
+    known = over_time("present", up, REMEMBERED, _before(spec) + STARTING)
+    unknown = unless(existing(spec, up), known, on=target(spec))
+    watched_since = _before(spec) + STARTING + WATCHED_BEFORE
+    fleet = (*spec.prometheus.keep_labels, names.JOB, names.GATEWAY)
+    of_gateway = up.where(none_of(names.GATEWAY, [""]))
+    joined = [both(unknown, over_time("present", of_gateway, spec.prometheus.gap, watched_since), on=fleet)]
+    if foreign_jobs(spec):
+        joined.append(_new_to_a_foreign_job(spec, unknown, watched_since, fleet))
+    return joined
+
+
+def _new_to_a_foreign_job(spec: Spec, unknown: Expr, watched_since: Duration, fleet: tuple[str, ...]) -> Expr:
+    """There `up` does not say whose a target is, its counters do. A process that the spec names by its address is a
+    gateway by itself and joins none."""
+    foreign = one_of(names.JOB, foreign_jobs(spec))
+    shown = aggregate(
+        "group", existing(spec, scraped(spec, names.TOKEN_USAGE_SUM).where(foreign)), (*target(spec), names.GATEWAY)
+    )
+    usage = over_time("present", series(names.USAGE_SEEN, foreign), spec.prometheus.gap, watched_since)
+    joining = both(unknown, both(shown, usage, on=fleet), on=target(spec))
+    named = instances(spec)
+    return joining if named is None else unless(joining, named, on=(names.JOB, names.INSTANCE))
+
+
+def _relabelled(spec: Spec) -> Expr:
+    """A target that was there before under other labels: all its series seem to begin, and none does."""
+    up = scraped(spec, names.UP)
+    known = over_time("present", up, spec.prometheus.gap, _before(spec))
+    return both(unless(existing(spec, up), known), known, on=pod(spec))
+
+
+def _before(spec: Spec) -> Duration:
+    return spec.prometheus.step + step_end(spec, Stage.SEEN)

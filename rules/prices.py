@@ -1,4 +1,9 @@
-"""Prices as recorded series: one rule for each name a model may bear in the metrics and each token type."""
+"""Price cards: one rule holds the whole price of a model, and its aliases are facts of their own.
+
+Cards are evaluated in groups of their own, because a group holds at most 20 rules and a spec may list hundreds of
+models. A card may so be read up to one step late: when a price changes, at midnight, a model's usage of one minute at
+most is priced as before.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +16,20 @@ from tollbook.gen import names
 from tollbook.gen.model import Recording, RuleGroup
 from tollbook.gen.promql import (
     Expr,
-    Matcher,
+    aggregate,
     binary,
     both,
     clock,
     either,
+    labelled,
     number,
-    over_time,
     scalar,
-    series,
-    unless,
     vector,
 )
 from tollbook.gen.spec import Model, Price, Rates, Spec
 from tollbook.gen.timezones import zone
+from tollbook.rules.facts import facts, groups
+from tollbook.rules.selectors import fact
 
 #: USD per 1M tokens, or tokens; None: there is no such figure.
 Figure = Decimal | None
@@ -32,37 +37,56 @@ Figure = Decimal | None
 Change = tuple[date | None, Figure]
 Labels = Mapping[str, str]
 
+#: What a price is told apart by.
+PRICED = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
+
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    """A group for each model, so that no price moves to another group when a model is added; a provider's together."""
-    providers = list(dict.fromkeys(model.provider for model in spec.models))
+    """A group for each provider, or as few as hold its models in their order."""
+    providers = dict.fromkeys(model.provider for model in spec.models)
     return tuple(
-        RuleGroup(
-            f"{names.GROUP_PREFIX}.prices.{model.provider}.{model.name}",
-            spec.prometheus.step,
-            tuple(_model_prices(spec, model)),
-            home=f"prices-{model.provider}",
-        )
-        for model in sorted(spec.models, key=lambda model: providers.index(model.provider))
+        group
+        for provider in providers
+        for group in groups(spec, f"prices.{provider}", "prices", list(_of_provider(spec, provider)))
     )
 
 
-def _model_prices(spec: Spec, model: Model) -> Iterator[Recording]:
-    sold_as = {names.PROVIDER: model.provider, names.MODEL: model.name}
-    for metric_name in model.metric_names:
-        for token_type in names.TOKEN_TYPES:
-            labels = {**sold_as, names.RESPONSE_MODEL: metric_name, names.TOKEN_TYPE: token_type}
-            yield _dated(spec, model, names.PRICE, labels, partial(_base_price, token_type))
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    """In the ledger: no fact may stop a rule that reads it, so each price is made one series."""
+    price = aggregate("max", fact(spec, names.PRICE), PRICED)
+    return (Recording(names.PRICE_NOW, price, note="The prices of this minute, one each."),)
+
+
+def _of_provider(spec: Spec, provider: str) -> Iterator[Recording]:
+    models = [model for model in spec.models if model.provider == provider]
+    for model in models:
+        yield from _cards(spec, model)
+    rows = (
+        ({names.PROVIDER: provider, **_format(model)}, {names.MODEL: model.name, names.RESPONSE_MODEL: alias})
+        for model in models
+        for alias in model.aliases
+    )
+    yield from facts(spec, names.MODEL_ALIAS, rows, "Other names of models in the metrics.")
+
+
+def _cards(spec: Spec, model: Model) -> Iterator[Recording]:
+    labels = {names.SPEC: spec.id, names.PROVIDER: model.provider, names.MODEL: model.name}
+    yield _card(spec, model, names.PRICE, {**labels, **_format(model)}, _base_price)
     if model.has_tiers:
-        for token_type in names.TOKEN_TYPES:
-            labels = {**sold_as, names.TOKEN_TYPE: token_type}
-            yield _dated(spec, model, names.PRICE_HIGH, labels, partial(_highest_price, token_type))
-        yield _dated(spec, model, names.LONG_CONTEXT_OVER, sold_as, _long_context)
+        yield _card(spec, model, names.PRICE_HIGH, labels, _highest_price)
+        changes = _changes(model.prices, _long_context)
+        yield Recording(names.LONG_CONTEXT_OVER, _over_time(spec, changes), labels, _history(changes))
 
 
-def _dated(spec: Spec, model: Model, record: str, labels: Labels, of: Callable[[Price], Figure]) -> Recording:
-    changes = _changes(model.prices, of)
-    return Recording(record, _over_time(spec, changes), labels, _history(changes))
+def _format(model: Model) -> Labels:
+    return {names.STATED_FORMAT: model.format} if model.format else {}
+
+
+def _card(spec: Spec, model: Model, record: str, labels: Labels, rate: Callable[[str, Price], Figure]) -> Recording:
+    by_type = {each: _changes(model.prices, partial(rate, each)) for each in names.TOKEN_TYPES}
+    terms = [labelled(_over_time(spec, changes), names.TOKEN_TYPE, each) for each, changes in by_type.items()]
+    dated = [f"{each}: {history}" for each, changes in by_type.items() if (history := _history(changes))]
+    return Recording(record, either(*terms), labels, "; ".join(dated))
 
 
 def _base_price(token_type: str, price: Price) -> Figure:
@@ -76,14 +100,6 @@ def _highest_price(token_type: str, price: Price) -> Figure:
 def _long_context(price: Price) -> Figure:
     """The shortest context that is priced otherwise, if any is."""
     return min((Decimal(tier.context_over) for tier in price.tiers), default=None)
-
-
-def known(spec: Spec, metric: str, key: tuple[str, ...], *matchers: Matcher) -> Expr:
-    """What these groups record of each key, and within the gap the last one of each that has none: back from an outage,
-    Prometheus may run the gateways' groups before these, and what was used meanwhile is billed at once."""
-    recorded = series(metric, *matchers)
-    last = over_time("last", recorded, spec.prometheus.gap)
-    return either(recorded.now(), unless(last, recorded.now(), on=key))
 
 
 def usd_per_mtok(rates: Rates, token_type: str) -> Decimal:

@@ -7,11 +7,13 @@ from decimal import Decimal
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import reports_usd
 from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import binary, both, call, either, scalar, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Spec
-from tollbook.rules.reported import HOUR
+from tollbook.rules.cost import recorded_cost
+from tollbook.rules.selectors import Stage, just_recorded, recorded
+
+HOUR = Duration.parse("1h")
 
 #: Both sides count the same scrapes, so they differ by floats alone where the prices agree. What is left for is a price
 #: that changed a minute earlier on one side.
@@ -22,36 +24,34 @@ HOLD = Duration.parse("15m")
 
 
 def rules(spec: Spec) -> tuple[Recording, ...]:
-    if not any(map(reports_usd, spec.gateways)):
-        return ()
-    step, labels = spec.prometheus.step, {}
+    """In the ledger, step by step: in the hour in which a gateway is given its catalog, what it did not count before is
+    no difference."""
     by = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
-    ours = sum_by(by, series(names.cost(step)).just_recorded())
-    reported = sum_by(by, series(names.reported_usd(step)).just_recorded())
+    ours = sum_by(by, recorded_cost(spec))
+    own = series(names.reported_usd(spec.prometheus.step))
+    reported = sum_by(by, recorded(spec, own, of=Stage.METERED, at=Stage.TOTALS))
     # What has no price here has none of our dollars, which is a difference and not a gap.
     difference = binary(either(ours, binary(scalar(0), "*", reported)), "-", reported)
-    # Step by step: in the hour in which a gateway is given its catalog, what it did not count before is no difference.
-    of_step = series(names.minus_reported(step))
-    return (
-        Recording(
-            of_step.metric, difference, labels, "Where the gateway counted dollars: ours less the gateway's own."
-        ),
-        Recording(names.RECONCILIATION, sum_of_steps(of_step, HOUR), labels, "The same, of the last hour."),
-    )
+    note = "Where the gateway counted dollars: ours less the gateway's own."
+    return (Recording(names.minus_reported(spec.prometheus.step), difference, note=note),)
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    if not any(reports_usd(gateway) for gateway in spec.gateways):
-        return ()
-    name = f"{names.GROUP_PREFIX}.reconciliation"
-    return (RuleGroup(name, spec.prometheus.step, (_alert(spec),), home="reconciliation"),)
+    step = spec.prometheus.step
+    reported, difference = series(names.reported_usd(step)), series(names.minus_reported(step))
+    rules = (
+        Recording(names.REPORTED_1H, sum_of_steps(reported, HOUR), note="The gateway's own dollars of the last hour."),
+        Recording(names.RECONCILIATION, sum_of_steps(difference, HOUR), note="Ours less them."),
+        _alert(spec),
+    )
+    return (RuleGroup(f"{names.GROUP_PREFIX}.reconciliation", step, rules, home="reconciliation"),)
 
 
 def _alert(spec: Spec) -> Alert:
     by = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
-    difference = sum_by(by, series(names.RECONCILIATION).now())
+    difference = sum_by(by, just_recorded(spec, series(names.RECONCILIATION)))
     size = call("abs", difference)
-    tolerated = binary(scalar(SHARE), "*", sum_by(by, series(names.REPORTED_1H).now()))
+    tolerated = binary(scalar(SHARE), "*", sum_by(by, just_recorded(spec, series(names.REPORTED_1H))))
     worth_telling = both(binary(size, ">", scalar(LEAST_USD)), binary(size, ">", tolerated))
     return Alert(
         alert=names.ALERT_RECONCILIATION,

@@ -8,25 +8,17 @@ from __future__ import annotations
 
 from tollbook.gen import names
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import series, sum_by
 from tollbook.gen.spec import Spec
-from tollbook.rules import naming, shown
-from tollbook.rules.ledger import NOTE, Increment, identity
-from tollbook.rules.scrapes import scraped
+from tollbook.rules import booking
+from tollbook.rules.ledger import metered
+from tollbook.rules.selectors import scraped
 
 
 def rules(spec: Spec) -> tuple[Recording, ...]:
-    step, labels = spec.prometheus.step, {}
-    counter = scraped(spec, names.LLM_REQUESTS)
-    increments = Increment(spec, counter, scraped(spec, names.UP)).expr()
-    metered = series(names.metered_requests(step))
-    summed = shown.summed(spec, identity(spec), increments, counter, without_tokens=True)
+    by = (names.MODEL, *spec.prometheus.keep_labels)
+    requests = booking.in_figures(spec, metered(spec, scraped(spec, names.LLM_REQUESTS), by))
     return (
-        Recording(metered.metric, summed, labels, NOTE),
         Recording(
-            names.requests(step),
-            sum_by((names.GATEWAY, names.PROVIDER, names.MODEL, *spec.spend_labels), naming.named(metered)),
-            labels,
-            "LLM requests that a provider answered, well or not, under the models' names.",
+            names.requests(spec.prometheus.step), requests, note="LLM requests that a provider answered, well or not."
         ),
     )

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.annotations import label, literal, value
+from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
-from tollbook.gen.promql import Expr, aggregate, binary, both, call, copy_label, either, eq, none_of, scalar, series
-from tollbook.gen.spec import Gateway, Spec
-from tollbook.rules.fleet import of_gateways, of_targets, targets
+from tollbook.gen.promql import (
+    Expr,
+    aggregate,
+    binary,
+    both,
+    copy_label,
+    either,
+    none_of,
+    one_of,
+    one_of_each,
+    scalar,
+    series,
+    unless,
+)
+from tollbook.gen.spec import Spec
+from tollbook.rules.selectors import alive, builds, by_gateway, fact, foreign_jobs, scraped, target, targets
 
 #: Nothing of the gateway is seen: a restart of all its pods at once takes less.
 ABSENT_FOR = Duration.parse("10m")
@@ -21,37 +34,48 @@ TWICE_FOR = Duration.parse("15m")
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    alerts = [
-        *(_absent(spec, gateway) for gateway in spec.gateways),
-        *(_down(spec), _doubled(spec), _scraped_by_others(spec)),
-    ]
-    return (RuleGroup(f"{names.GROUP_PREFIX}.targets", spec.prometheus.step, tuple(alerts), home="targets"),)
+    alerts = (_absent(spec), _down(spec), _doubled(spec), _scraped_by_others(spec))
+    return (RuleGroup(f"{names.GROUP_PREFIX}.targets", spec.prometheus.step, alerts, home="targets"),)
 
 
-def _absent(spec: Spec, gateway: Gateway) -> Alert:
+def _absent(spec: Spec) -> Alert:
+    expected = aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY, names.JOB))
+    missing = unless(expected, alive(targets(spec)), on=(names.GATEWAY,))
+    if foreign_jobs(spec):
+        missing = unless(missing, _idle(spec), on=(names.JOB,))
     return Alert(
         alert=names.ALERT_GATEWAY_ABSENT,
-        expr=call("absent", _alive(spec, gateway)),
+        expr=missing,
         hold=ABSENT_FOR,
-        labels={names.GATEWAY: gateway.id, names.SEVERITY: "warning"},
+        labels={names.SEVERITY: "warning"},
         annotations={
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
-                f"Prometheus has scraped no pod of gateway {gateway.id} for {ABSENT_FOR} (job {literal(gateway.job)}). "
-                "Check that the gateway runs, that its monitor exists and that Prometheus selects it."
+                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)} for {ABSENT_FOR} "
+                f"(job {label(names.JOB)}). Check that the gateway runs under this name, that its monitor exists and "
+                "that Prometheus selects it."
             ),
         },
     )
 
 
+def _idle(spec: Spec) -> Expr:
+    """In somebody else's job: agentgateways whose names are not known yet, because they served no LLM request."""
+    foreign = one_of(names.JOB, foreign_jobs(spec))
+    up = both(
+        alive(scraped(spec, names.UP).where(foreign).now()), scraped(spec, names.BUILD_INFO).now(), on=target(spec)
+    )
+    return unless(up, targets(spec), on=target(spec))
+
+
 def _down(spec: Spec) -> Alert:
     """An alert for each target, because each must have been down all the time: of a long rollout some pod always is."""
-    by = (names.GATEWAY, *spec.prometheus.keep_labels, names.POD, names.INSTANCE)
+    by = (*by_gateway(spec), names.POD, names.INSTANCE)
     down = aggregate("min", binary(targets(spec), "==", scalar(0)), by)
     return Alert(
         alert=names.ALERT_TARGET_DOWN,
         # Where none is alive, the alert above tells it once.
-        expr=both(down, binary(targets(spec), "==", scalar(1)), on=(names.GATEWAY,)),
+        expr=both(down, alive(targets(spec)), on=by_gateway(spec)),
         hold=DOWN_FOR,
         labels={names.SEVERITY: "warning"},
         annotations={
@@ -67,23 +91,20 @@ def _down(spec: Spec) -> Alert:
 
 
 def _doubled(spec: Spec) -> Alert:
-    """Told by the build, which every process shows once: a sidecar may be a target of the job too."""
-    build_info = of_targets(spec, names.BUILD_INFO)
-    nameless = copy_label(build_info.where(eq(names.POD, "")).now(), names.POD, names.INSTANCE)
-    shown = of_gateways(either(build_info.where(none_of(names.POD, [""])).now(), nameless))
-    kept = (names.GATEWAY, *spec.prometheus.keep_labels)
-    twice = binary(aggregate("count", shown, (*kept, names.NAMESPACE, names.POD)), ">", scalar(1))
+    """By the build, which every process shows once: a sidecar may be a target of the job too."""
+    shown = _named_by_address(builds(spec))
+    twice = binary(aggregate("count", shown, (*by_gateway(spec), names.NAMESPACE, _PROCESS)), ">", scalar(1))
     return Alert(
         alert=names.ALERT_SCRAPED_TWICE,
-        expr=aggregate("count", twice, kept),
+        expr=aggregate("count", twice, by_gateway(spec)),
         hold=TWICE_FOR,
         labels={names.SEVERITY: "critical"},
         annotations={
             "summary": "Pods of an AI gateway are counted more than once, so its spend is overstated.",
             "description": (
-                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} are scraped under more than one target each of its "
-                "job: every token of theirs is billed as often. Compare the labels of "
-                f"{names.BUILD_INFO} in that job to see what tells the targets apart, and remove the endpoint or the "
+                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} are scraped as more than one target each by the "
+                "jobs that count: every token of theirs is billed as often. Compare the labels of "
+                f"{names.BUILD_INFO} in these jobs to see what tells the targets apart, and remove the endpoint or the "
                 "monitor that is one too many."
             ),
         },
@@ -92,24 +113,23 @@ def _doubled(spec: Spec) -> Alert:
 
 def _scraped_by_others(spec: Spec) -> Alert:
     """The same pods by their addresses, or by their names where another job scrapes another port of theirs."""
-    kept = spec.prometheus.keep_labels
-    ours = of_gateways(of_targets(spec, names.BUILD_INFO).now())
-    theirs = series(names.BUILD_INFO, none_of(names.JOB, [gateway.job for gateway in spec.gateways]))
+    theirs = series(names.BUILD_INFO, none_of(names.JOB, spec.jobs))
     named = theirs.where(none_of(names.POD, [""]))
-    same: Expr = either(
-        binary(theirs.now(), "*", aggregate("group", ours, (names.GATEWAY, *kept, names.INSTANCE)), on=(*kept, names.INSTANCE), group_left=(names.GATEWAY,)),
-        binary(named.now(), "*", aggregate("group", ours, (names.GATEWAY, *kept, names.NAMESPACE, names.POD)), on=(*kept, names.NAMESPACE, names.POD), group_left=(names.GATEWAY,)),
+    kept = spec.prometheus.keep_labels
+    same = either(
+        _also_ours(spec, theirs.now(), (*kept, names.INSTANCE)),
+        _also_ours(spec, named.now(), (*kept, names.NAMESPACE, names.POD)),
     )
     return Alert(
         alert=names.ALERT_SCRAPED_TWICE,
-        expr=aggregate("count", same, (names.GATEWAY, *kept, names.JOB)),
+        expr=aggregate("count", same, (*by_gateway(spec), names.JOB)),
         hold=TWICE_FOR,
         labels={names.SEVERITY: "info"},
         annotations={
             "summary": "Another job scrapes an AI gateway too, so dashboards that sum all jobs show double.",
             "description": (
-                f"Job {label(names.JOB)} scrapes {value(decimals=0)} targets of gateway {label(names.GATEWAY)} besides its own "
-                "job. The figures here are right, for they are made of the latter alone; those of "
+                f"Job {label(names.JOB)} scrapes {value(decimals=0)} targets of gateway {label(names.GATEWAY)} besides the "
+                "job that counts. The figures here are right, for they are made of the latter alone; those of "
                 "whoever sums both are too high. Remove one of the two monitors (agentgateway's chart brings one "
                 "of its own), or say monitor: none and this job in the spec."
             ),
@@ -117,5 +137,14 @@ def _scraped_by_others(spec: Spec) -> Alert:
     )
 
 
-def _alive(spec: Spec, gateway: Gateway) -> Expr:
-    return binary(series(names.UP, eq(names.JOB, gateway.job)).now(), "==", scalar(1))
+#: A label that lives inside one expression only: the pod, or the address of a process outside of Kubernetes.
+_PROCESS = "process"
+
+
+def _named_by_address(shown: Expr) -> Expr:
+    return copy_label(copy_label(shown, _PROCESS, names.INSTANCE), _PROCESS, names.POD)
+
+
+def _also_ours(spec: Spec, theirs: Expr, on: tuple[str, ...]) -> Expr:
+    ours = one_of_each(on, aggregate("group", builds(spec), (names.GATEWAY, *on)))
+    return binary(theirs, "*", ours, on=on, group_left=(names.GATEWAY,))

@@ -1,12 +1,17 @@
-"""Figures of the whole fleet, under the names that the article's commands and dashboards read."""
+"""Figures of gateways and of the whole fleet, under the names that the article's commands and dashboards read."""
 
 from __future__ import annotations
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording, RuleGroup
-from tollbook.gen.promql import series, sum_by, sum_of_steps
+from tollbook.gen.promql import Expr, aggregate, binary, either, eq, one_of, scalar, series, sum_by, sum_of_steps
 from tollbook.gen.spec import Spec
+from tollbook.rules.cost import recorded_cost
+from tollbook.rules.selectors import by_gateway, just_recorded, targets
+
+HOUR = Duration.parse("1h")
+RECENT = Duration.parse("5m")
 
 #: Rolling windows: always this long, whatever the calendar says.
 WINDOWS = (
@@ -16,17 +21,57 @@ WINDOWS = (
 )
 
 
-def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    by = spec.prometheus.keep_labels
-    of_gateways = (
-        (names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY, "Prompt tokens of the last five minutes."),
-        (names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY, "Output tokens of the last five minutes."),
-        (names.COST_HOURLY, names.COST_BY_GATEWAY, "Dollars of the last hour."),
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    """In the ledger: one series a gateway, so that a window of weeks over the whole fleet reads few."""
+    return (
+        Recording(
+            names.gateway_cost(spec.prometheus.step),
+            while_watched(spec, recorded_cost(spec)),
+            note="Dollars of one step by gateway; zero while it is watched and idle.",
+        ),
     )
-    spend = series(names.gateway_cost(spec.prometheus.step))
-    recent = [Recording(total, sum_by(by, series(part).now()), note=note) for total, part, note in of_gateways]
-    rolling = [
-        Recording(total, sum_by(by, sum_of_steps(spend, window)), note=f"Dollars of the last {window}.")
+
+
+def build(spec: Spec) -> tuple[RuleGroup, ...]:
+    step = spec.prometheus.step
+    tokens, spend = series(names.tokens(step)), series(names.gateway_cost(step))
+    prompt = tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
+    output = tokens.where(eq(names.TOKEN_TYPE, names.OUTPUT))
+    recent = "of the last five minutes, by gateway."
+    of_gateways = (
+        Recording(
+            names.INPUT_TOKENS_BY_GATEWAY,
+            while_watched(spec, sum_of_steps(prompt, RECENT)),
+            note=f"Prompt tokens {recent}",
+        ),
+        Recording(
+            names.OUTPUT_TOKENS_BY_GATEWAY,
+            while_watched(spec, sum_of_steps(output, RECENT)),
+            note=f"Output tokens {recent}",
+        ),
+        Recording(names.COST_BY_GATEWAY, sum_of_steps(spend, HOUR), note="Dollars of the last hour, by gateway."),
+    )
+    of_fleet = (
+        Recording(total, sum_by(spec.prometheus.keep_labels, just_recorded(spec, series(part))))
+        for total, part in (
+            (names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY),
+            (names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY),
+            (names.COST_HOURLY, names.COST_BY_GATEWAY),
+        )
+    )
+    rolling = (
+        Recording(
+            total,
+            sum_by(spec.prometheus.keep_labels, sum_of_steps(spend, window)),
+            note=f"Dollars of the last {window}.",
+        )
         for total, window in WINDOWS
-    ]
-    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", spec.prometheus.step, (*recent, *rolling), home="totals"),)
+    )
+    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", step, (*of_gateways, *of_fleet, *rolling), home="totals"),)
+
+
+def while_watched(spec: Spec, expr: Expr) -> Expr:
+    """The sum, and zero where nothing was used but a target is known: an idle gateway is not a missing one."""
+    by = by_gateway(spec)
+    idle = binary(scalar(0), "*", aggregate("max", targets(spec), by))
+    return either(sum_by(by, expr), idle)

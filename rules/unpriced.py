@@ -5,8 +5,7 @@ from __future__ import annotations
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import looks_up_prices
-from tollbook.gen.model import Alert, Recording, RuleGroup
+from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
     aggregate,
     binary,
@@ -21,9 +20,8 @@ from tollbook.gen.promql import (
     vector,
 )
 from tollbook.gen.spec import Spec
-from tollbook.rules import prices
-from tollbook.rules.rising import risen
-from tollbook.rules.scrapes import scraped
+from tollbook.rules.increase import risen
+from tollbook.rules.selectors import scraped
 
 #: Long enough to see a model that is used rarely, short enough that the alert ends soon after the price was added.
 UNPRICED_WITHIN = Duration.parse("1h")
@@ -49,7 +47,7 @@ _UNPRICED_BY = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPON
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     alerts = [_unpriced(spec), _share(spec), _prices_missing(spec)]
-    alerts += [_not_listed(spec), _no_catalog(spec)] if any(map(looks_up_prices, spec.gateways)) else []
+    alerts += [_not_listed(spec), _no_catalog(spec)]
     return (RuleGroup(f"{names.GROUP_PREFIX}.unpriced", spec.prometheus.step, tuple(alerts), home="unpriced"),)
 
 
@@ -96,20 +94,20 @@ def _share(spec: Spec) -> Alert:
 
 
 def _prices_missing(spec: Spec) -> Alert:
-    rules = [rule for group in prices.build(spec) for rule in group.rules if isinstance(rule, Recording)]
-    stated = sum(rule.record == names.PRICE for rule in rules)
+    stated = len({(model.provider, model.name) for model in spec.models})
     # A millisecond back, or no test could withhold a price: at its own instant promtool has always just recorded it.
-    recorded = either(aggregate("count", series(names.PRICE).now(Duration(1))), vector(0))
+    recorded = series(names.PRICE, eq(names.SPEC, spec.id)).now(Duration(1))
+    models = aggregate("count", aggregate("group", recorded, (names.PROVIDER, names.MODEL)))
     return Alert(
         alert=names.ALERT_PRICES_STALE,
-        expr=binary(recorded, "<", scalar(stated)),
+        expr=binary(either(models, vector(0)), "<", scalar(stated)),
         hold=PRICES_FOR,
         labels={names.SEVERITY: "critical"},
         annotations={
             "summary": "Prices of the spec are not recorded, so what is used at them is not billed.",
             "description": (
-                f"Prometheus has {value(decimals=0)} of the {stated} prices of the spec. Tokens of the others count "
-                "as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups "
+                f"Prometheus has the prices of {value(decimals=0)} of the {stated} models in the spec. Tokens of the others "
+                "count as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups "
                 f"{names.GROUP_PREFIX}.prices that fail or are not there, and apply {names.MONITORING_FILE} again."
             ),
         },
@@ -117,7 +115,14 @@ def _prices_missing(spec: Spec) -> Alert:
 
 
 def _not_listed(spec: Spec) -> Alert:
-    by = (names.GATEWAY, *spec.prometheus.keep_labels, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, names.STATUS)
+    by = (
+        names.GATEWAY,
+        *spec.prometheus.keep_labels,
+        names.PROVIDER,
+        names.REQUEST_MODEL,
+        names.RESPONSE_MODEL,
+        names.STATUS,
+    )
     lookups = scraped(spec, names.CATALOG_LOOKUPS).where(none_of(names.STATUS, [names.EXACT, names.NO_CATALOG]))
     return Alert(
         alert=names.ALERT_CATALOG,

@@ -8,12 +8,12 @@ from decimal import Decimal
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import looks_up_prices
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
     Expr,
     aggregate,
     binary,
+    call,
     either,
     eq,
     negative,
@@ -26,8 +26,8 @@ from tollbook.gen.promql import (
     unless,
 )
 from tollbook.gen.spec import Spec
-from tollbook.rules.rising import risen
-from tollbook.rules.scrapes import scraped
+from tollbook.rules.increase import risen
+from tollbook.rules.selectors import by_gateway, scraped
 
 #: Short, because spend is lost meanwhile; long enough for a few requests where there are few.
 LATELY = Duration.parse("15m")
@@ -53,41 +53,43 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 
 def _alerts(spec: Spec) -> Iterator[Alert]:
-    if any(map(looks_up_prices, spec.gateways)):
-        yield _sums_missing(spec)
+    yield _sums_missing(spec)
     yield _frozen(spec)
     yield _unreported(spec)
 
 
 def _sums_missing(spec: Spec) -> Alert:
-    """Neither histogram is there, not even that of requests, which failed ones are counted in too."""
-    kept = (names.GATEWAY, *spec.prometheus.keep_labels)
+    """The gateway looks up prices, or shows native histograms, and of neither histogram there are classic sums, not
+    even of that of requests, which failed ones are counted in too."""
+    kept = by_gateway(spec)
     lookups = sum_by(kept, risen(spec, scraped(spec, names.CATALOG_LOOKUPS), LATELY))
+    native = sum_by(kept, call("histogram_count", scraped(spec, names.TOKEN_USAGE).now()))
     sums, requests = (
         aggregate("group", over_time("present", scraped(spec, metric), LATELY), kept)
         for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
     )
     return Alert(
         alert=names.ALERT_SUMS_MISSING,
-        expr=unless(unless(binary(lookups, ">", scalar(0)), sums), requests),
+        expr=unless(unless(binary(either(lookups, native), ">", scalar(0)), sums), requests),
         hold=MISSING_FOR,
         labels={names.SEVERITY: "critical"},
         annotations={
             "summary": "An AI gateway serves LLM requests but exports no sums of tokens, so none of its spend is seen.",
             "description": (
-                f"Gateway {label(names.GATEWAY)} served {value(decimals=0)} LLM requests in the last {LATELY}, yet Prometheus "
-                f"has no series {names.TOKEN_USAGE_SUM} of it: nothing is billed. Its histograms are native ones "
-                "alone, or a relabelling drops them. Set config.histograms of the gateway to classic or both."
+                f"Gateway {label(names.GATEWAY)} serves LLM requests ({value(decimals=0)} seen), yet Prometheus has no "
+                f"series {names.TOKEN_USAGE_SUM} of it: nothing is billed. Likely causes, in order: the scrape "
+                "converts classic histograms (convert_classic_histograms_to_nhcb), or reads native ones and not the "
+                "classic ones beside them (scrapeClassicHistograms: true is missing); config.histograms of the gateway "
+                "is native; a relabelling drops the sums."
             ),
         },
     )
 
 
 def _frozen(spec: Spec) -> Alert:
-    kept = (names.GATEWAY, *spec.prometheus.keep_labels)
-    requests = sum_by(kept, risen(spec, scraped(spec, names.LLM_REQUESTS), LATELY))
-    metered = series(names.metered_tokens(spec.prometheus.step))
-    tokens = sum_by(kept, sum_of_steps(metered, LATELY))
+    kept, step = by_gateway(spec), spec.prometheus.step
+    requests = sum_by(kept, sum_of_steps(series(names.requests(step)), LATELY))
+    tokens = sum_by(kept, sum_of_steps(series(names.tokens(step)), LATELY))
     return Alert(
         alert=names.ALERT_COUNTERS_FROZEN,
         expr=unless(binary(requests, ">=", scalar(FLOWING)), binary(tokens, ">", scalar(0))),
@@ -136,7 +138,6 @@ def _reported(spec: Spec, by: tuple[str, ...]) -> Expr:
         for token_type in (names.OUTPUT, names.INPUT)
     )
     answered, prompted = (
-        sum_by((*by, names.TOKEN_TYPE), risen(spec, counter, UNREPORTED_WITHIN))
-        for counter in (output, prompt)
+        sum_by((*by, names.TOKEN_TYPE), risen(spec, counter, UNREPORTED_WITHIN)) for counter in (output, prompt)
     )
     return either(answered, unless(prompted, output.now(), on=by))

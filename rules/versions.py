@@ -1,48 +1,78 @@
-"""Pods of another version than the spec says, which holds for those that tell none and decides what is read at all."""
+"""Pods of another release than the spec says, and pods that run no release: the spec's version counts for these."""
 
 from __future__ import annotations
 
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import RELEASE
 from tollbook.gen.model import Alert, RuleGroup
-from tollbook.gen.promql import aggregate, matches, matches_not, one_of, regex_literal, series
+from tollbook.gen.promql import (
+    Expr,
+    aggregate,
+    binary,
+    label_replace,
+    matches,
+    matches_not,
+    one_of_each,
+    scalar,
+    unless,
+)
 from tollbook.gen.spec import Spec
-from tollbook.rules.fleet import of_gateways
+from tollbook.rules.selectors import by_gateway, fact, of_gateways
 
 #: A rollout has two versions at once; a large one takes its time.
 DIFFERS_FOR = Duration.parse("1h")
 
-#: Builds of one's own bear a git revision, of which nothing can be told.
-_ENDS_HERE = r"([.+-].*)?"
-_A_VERSION = rf"v?[0-9]+\.[0-9]+{_ENDS_HERE}"
-
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    alerts = tuple(_differs(spec, version) for version in dict.fromkeys(gateway.version for gateway in spec.gateways))
+    alerts = (_differs(spec), _unknown(spec))
     return (RuleGroup(f"{names.GROUP_PREFIX}.versions", spec.prometheus.step, alerts, home="versions"),)
 
 
-def _differs(spec: Spec, stated: tuple[int, int]) -> Alert:
-    version = ".".join(map(str, stated))
-    jobs = [gateway.job for gateway in spec.gateways if gateway.version == stated]
-    others = series(names.BUILD_INFO).where(
-        one_of(names.JOB, jobs),
-        matches(names.TAG, _A_VERSION), matches_not(names.TAG, f"v?{regex_literal(version)}{_ENDS_HERE}")
-    )
+def _stated(spec: Spec) -> Expr:
+    by = (names.GATEWAY, names.VERSION)
+    return one_of_each((names.GATEWAY,), aggregate("group", fact(spec, names.GATEWAY_INFO), by))
+
+
+def _differs(spec: Spec) -> Alert:
+    """Of gateways whose version the spec states."""
+    builds = of_gateways(spec, names.BUILD_INFO, matches(names.TAG, RELEASE))
+    shown = label_replace(builds, names.VERSION, "$1", names.TAG, r"v?([0-9]+\.[0-9]+)\..*")
+    others = unless(shown, _stated(spec), on=(names.GATEWAY, names.VERSION))
+    counted = aggregate("count", others, (*by_gateway(spec), names.TAG))
+    differing = binary(counted, "*", _stated(spec), on=(names.GATEWAY,), group_left=(names.VERSION,))
     return Alert(
         alert=names.ALERT_VERSION,
-        expr=aggregate("count", of_gateways(others.now()), (names.GATEWAY, *spec.prometheus.keep_labels, names.TAG)),
+        expr=differing,
         hold=DIFFERS_FOR,
         labels={names.SEVERITY: "warning"},
         annotations={
-            "summary": "An AI gateway runs another version than the spec says.",
+            "summary": "An AI gateway runs another release than the spec says.",
             "description": (
-                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} have run agentgateway {label(names.TAG)} for "
-                f"{DIFFERS_FOR}, but the spec says version {version}. These pods are counted as their own version "
-                "means it, but those that tell no version as the spec says, and the gateway's own dollars are read "
-                "only where it says 1.4 or later. Set the gateway's version in the spec to what its pods run and "
+                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} have run agentgateway {label(names.TAG)} "
+                f"for {DIFFERS_FOR}, and the spec says version {label(names.VERSION)}. Their tokens are counted as "
+                "their own release counts them. Set the gateway's version in the spec to what its pods run and "
                 "generate again."
+            ),
+        },
+    )
+
+
+def _unknown(spec: Spec) -> Alert:
+    builds = of_gateways(spec, names.BUILD_INFO, matches_not(names.TAG, RELEASE))
+    return Alert(
+        alert=names.ALERT_VERSION_UNKNOWN,
+        expr=binary(aggregate("count", builds, (*by_gateway(spec), names.TAG)), ">", scalar(0)),
+        hold=DIFFERS_FOR,
+        labels={names.SEVERITY: "info"},
+        annotations={
+            "summary": "An AI gateway runs a build that is no release, so the spec decides what its token counts mean.",
+            "description": (
+                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} have run build {label(names.TAG)} for "
+                f"{DIFFERS_FOR}. Only releases such as 1.5.0 say a version, so their tokens are counted as the version "
+                "in the spec counts them. If that is not the version the build was made from, cached tokens are billed "
+                "wrong: run a release, or set the gateway's version in the spec."
             ),
         },
     )

@@ -6,7 +6,7 @@ from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.promql import Expr, Selector, binary, both, either, over_time, scalar
 from tollbook.gen.spec import Spec
-from tollbook.rules.scrapes import scraped
+from tollbook.rules.selectors import scraped
 
 
 def risen(spec: Spec, counter: Selector, window: Duration) -> Expr:

@@ -1,0 +1,351 @@
+"""Under which labels usage is booked: its gateway, its model, its owner; and what its pod's token counts mean.
+
+Callers choose the names of models and of owners, so both are folded here, before anything is joined: what is beyond a
+limit is summed as `other`, and no total loses it. The values kept apart are those that used most. That needs no memory,
+so a restart or a second Prometheus finds the same ones.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.gateways import (
+    ANTHROPIC,
+    BEFORE_LEGACY,
+    LAST_WITH_LEGACY_SEMANTICS,
+    OPENAI,
+    RENAMED_PROVIDERS,
+    SPEAKS_ANTHROPIC,
+    TOKEN_SEMANTICS,
+    TokenSemantics,
+    semantics_by_tag,
+    tag_of,
+    token_semantics,
+)
+from tollbook.gen.model import Recording
+from tollbook.gen.promql import (
+    Expr,
+    aggregate,
+    binary,
+    both,
+    copy_label,
+    either,
+    either_on,
+    eq,
+    join_labels,
+    label_replace,
+    labelled,
+    largest,
+    matches,
+    matches_not,
+    one_of,
+    one_of_each,
+    over_time,
+    regex_literal,
+    scalar,
+    series,
+    sum_by,
+    unless,
+    without_label,
+)
+from tollbook.gen.spec import Attribution, Monitor, Spec
+from tollbook.rules.facts import instances
+from tollbook.rules.selectors import (
+    Stage,
+    by_gateway,
+    existing,
+    fact,
+    pod,
+    recorded,
+    scraped,
+    settled,
+    step_end,
+)
+
+#: Values that name nobody. They do not compete for a place and are never summed as others.
+NOBODY = f"{names.UNKNOWN}|"
+
+#: The model's name in figures, and its names in the metrics where the spec does not list it.
+MODEL_LABELS = (names.MODEL, names.BOOKED_REQUEST_MODEL, names.BOOKED_RESPONSE_MODEL)
+
+_BY_RESPONSE = (names.PROVIDER, names.RESPONSE_MODEL)
+_BY_REQUEST = (names.PROVIDER, names.REQUEST_MODEL)
+
+#: Between two texts that are joined to be matched as one; no name holds a tab.
+_TAB = "\t"
+
+
+def rules(spec: Spec) -> tuple[Recording, ...]:
+    shares = [_share(spec, entry) for entry in spec.attribution]
+    return (
+        Recording(
+            names.USAGE_SEEN,
+            _seen(spec),
+            note="Tokens so far, of each pod, pair of model names and owner that shows usage.",
+        ),
+        Recording(
+            names.MODEL_NAMES, _names(spec), note="The model of each name in the metrics; a name of two has none."
+        ),
+        *([Recording(names.ATTRIBUTION_BOOKED, either(*shares), note="Owners that are kept apart.")] if shares else []),
+        Recording(
+            names.USAGE_BOOKED,
+            _booked(spec),
+            note="How each of these is booked: under which names, and what its pod's token counts mean.",
+        ),
+    )
+
+
+# ---- Labels ----------------------------------------------------------------------------------------------------------
+
+
+def identity(spec: Spec) -> tuple[str, ...]:
+    """What usage is known by in the metrics: pod, gateway, model names, and who spends."""
+    owners = (entry.label for entry in spec.attribution)
+    return (*pod(spec), names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL, *owners)
+
+
+def _renamed(spec: Spec) -> dict[str, str]:
+    """Label of figures -> the label under which its value stands until series are summed: before that, two values may
+    not become one."""
+    labels = [entry.label for entry in spec.attribution]
+    if _renamed_providers(spec):
+        labels.append(names.PROVIDER)
+    if names_standalone(spec):
+        labels.append(names.GATEWAY)
+    return {label: f"booked_{label}" for label in labels}
+
+
+def booked_labels(spec: Spec) -> tuple[str, ...]:
+    return tuple(_renamed(spec).values())
+
+
+def placed(spec: Spec) -> list[str]:
+    """Gateway, provider and owner as they stand in what is summed by pod."""
+    renamed = _renamed(spec)
+    owners = (entry.label for entry in spec.attribution)
+    return [renamed[each] if each in renamed else each for each in (names.GATEWAY, names.PROVIDER, *owners)]
+
+
+def in_figures(spec: Spec, expr: Expr) -> Expr:
+    """Summed usage under the labels of figures."""
+    for label, booked in _renamed(spec).items():
+        expr = without_label(copy_label(expr, label, booked), booked)
+    return expr
+
+
+def own_labels(spec: Spec, usage: Expr) -> Expr:
+    """With the metric's own owner where a label of its target hides it."""
+    for entry in spec.attribution:
+        usage = copy_label(usage, entry.label, f"{names.EXPORTED_PREFIX}{entry.label}")
+    return usage
+
+
+# ---- What is seen ----------------------------------------------------------------------------------------------------
+
+
+def _seen(spec: Spec) -> Expr:
+    """Also of requests that used no tokens: they count as requests."""
+    by = identity(spec)
+    used = sum_by(by, own_labels(spec, settled(spec, scraped(spec, names.TOKEN_USAGE_SUM))))
+    others = (
+        binary(scalar(0), "*", aggregate("group", own_labels(spec, existing(spec, scraped(spec, metric))), by))
+        for metric in (names.LLM_REQUESTS, names.REPORTED_USD)
+    )
+    return both(either(used, *others), _is_open(spec), on=())
+
+
+def _is_open(spec: Spec) -> Expr:
+    """The ledger begins when every model has its price: the first evaluation after the rules were loaded may come
+    before that of a price. It waits for no more than one."""
+    models = len({(model.provider, model.name) for model in spec.models})
+    priced = aggregate("group", fact(spec, names.PRICE), (names.PROVIDER, names.MODEL))
+    ran_before = over_time("last", series(names.TARGET_MAY_BEAR), spec.prometheus.gap, Duration(1))
+    return either_on((), binary(aggregate("count", priced), ">=", scalar(models)), aggregate("group", ran_before))
+
+
+# ---- Models ----------------------------------------------------------------------------------------------------------
+
+
+def _names(spec: Spec) -> Expr:
+    """A model's own name, and its aliases. A name of two models, left behind by a spec of before for example, is
+    ambiguous: what bears it is unpriced, and nothing else is."""
+    priced = copy_label(fact(spec, names.PRICE), names.RESPONSE_MODEL, names.MODEL)
+    by = (*_BY_RESPONSE, names.MODEL, names.STATED_FORMAT)
+    named = aggregate("group", either(priced, fact(spec, names.MODEL_ALIAS)), by)
+    twice = binary(aggregate("count", named, _BY_RESPONSE), ">", scalar(1))
+    return unless(named, twice, on=_BY_RESPONSE)
+
+
+def _responses(spec: Spec) -> Expr:
+    return recorded(spec, series(names.MODEL_NAMES), of=Stage.SEEN, at=Stage.BOOKED)
+
+
+def _requests(spec: Spec) -> Expr:
+    """The same names, to be looked up as those that were asked for."""
+    return copy_label(_responses(spec), names.REQUEST_MODEL, names.RESPONSE_MODEL)
+
+
+def _model_of(spec: Spec) -> Expr:
+    """Each usage with its model: by the response model, else by the request model, and by exact names only; what has
+    neither, under its own name."""
+    one = binary(_usage(spec), ">= bool", scalar(0))
+    by_names = (names.MODEL, names.STATED_FORMAT)
+    answered = binary(one, "*", _responses(spec), on=_BY_RESPONSE, group_left=by_names)
+    asked_for = binary(one, "*", _requests(spec), on=_BY_REQUEST, group_left=by_names)
+    by = (*by_gateway(spec), names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+    kept = both(_under_its_own_name(one), _unlisted(spec, by), on=by)
+    return either_on(identity(spec), answered, asked_for, kept, reduce(_as_other, MODEL_LABELS, one))
+
+
+def _unlisted(spec: Spec, by: tuple[str, ...]) -> Expr:
+    """The names that the spec does not list, as many as are kept apart."""
+    by_response = unless(_usage(spec), _responses(spec), on=_BY_RESPONSE)
+    used = sum_by(by, unless(by_response, _requests(spec), on=_BY_REQUEST))
+    return largest(spec.limits.models_per_gateway, used, by_gateway(spec))
+
+
+def _under_its_own_name(usage: Expr) -> Expr:
+    """The response model, or where it is unknown the request model."""
+    named = join_labels(usage, names.MODEL, _TAB, names.RESPONSE_MODEL, names.REQUEST_MODEL)
+    named = label_replace(named, names.MODEL, "$2", names.MODEL, f"({names.UNKNOWN})?{_TAB}(.*)")
+    named = label_replace(named, names.MODEL, "$1", names.MODEL, f"([^{_TAB}]+){_TAB}.*")
+    named = copy_label(named, names.BOOKED_REQUEST_MODEL, names.REQUEST_MODEL)
+    return copy_label(named, names.BOOKED_RESPONSE_MODEL, names.RESPONSE_MODEL)
+
+
+def _as_other(expr: Expr, label: str) -> Expr:
+    return labelled(expr, label, names.OTHER)
+
+
+def _usage(spec: Spec) -> Expr:
+    return recorded(spec, series(names.USAGE_SEEN), of=Stage.SEEN, at=Stage.BOOKED)
+
+
+# ---- Owners ----------------------------------------------------------------------------------------------------------
+
+
+def _share(spec: Spec, entry: Attribution) -> Expr:
+    """A series for each value of the label, with the value under which it is booked. Each gateway and cluster has the
+    limit for itself."""
+    by = (*by_gateway(spec), entry.label)
+    usage = series(names.USAGE_SEEN)
+    named, nobody = (
+        recorded(spec, usage.where(matcher), of=Stage.SEEN, at=Stage.SHARES)
+        for matcher in (matches_not(entry.label, NOBODY), matches(entry.label, NOBODY))
+    )
+    apart = either(largest(entry.limit, sum_by(by, named), by_gateway(spec)), sum_by(by, nobody))
+    booked = _renamed(spec)[entry.label]
+    everyone = recorded(spec, usage, of=Stage.SEEN, at=Stage.SHARES)
+    others = labelled(aggregate("group", everyone, by), booked, names.OTHER)
+    shares = either_on(by, copy_label(aggregate("group", apart, by), booked, entry.label), others)
+    return labelled(shares, names.ATTRIBUTION, entry.label)
+
+
+# ---- Gateways and what their tokens mean -----------------------------------------------------------------------------
+
+
+def names_standalone(spec: Spec) -> bool:
+    """Whether the spec gives gateways in somebody else's jobs names of its own."""
+    return any(gateway.monitor is Monitor.NONE and not gateway.namespace for gateway in spec.gateways)
+
+
+def _booked(spec: Spec) -> Expr:
+    booked = binary(_with_format(_model_of(spec)), "*", _semantics(spec), on=pod(spec), group_left=(names.SEMANTICS,))
+    if renamed := _renamed_providers(spec):
+        booked = _under_present_names(booked, renamed)
+    if names_standalone(spec):
+        owner = _owner(spec)
+        booked = binary(booked, "*", owner, on=(*pod(spec), names.GATEWAY), group_left=(_renamed(spec)[names.GATEWAY],))
+    for entry in spec.attribution:
+        matcher = eq(names.ATTRIBUTION, entry.label)
+        share = recorded(spec, series(names.ATTRIBUTION_BOOKED, matcher), of=Stage.SHARES, at=Stage.BOOKED)
+        on = (*by_gateway(spec), entry.label)
+        booked = binary(booked, "*", share, on=on, group_left=(_renamed(spec)[entry.label],))
+    return booked
+
+
+def _renamed_providers(spec: Spec) -> dict[str, str]:
+    """Former name -> present name, of the providers in the spec."""
+    providers = {model.provider for model in spec.models}
+    return {former: present for former, present in RENAMED_PROVIDERS.items() if present in providers}
+
+
+def _with_format(usage: Expr) -> Expr:
+    """In which format the provider reports usage: by its name, by the model's where it serves several, or as stated."""
+    joined = join_labels(usage, names.FORMAT, _TAB, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+    anthropic = label_replace(joined, names.FORMAT, ANTHROPIC, names.FORMAT, SPEAKS_ANTHROPIC)
+    either_one = label_replace(anthropic, names.FORMAT, OPENAI, names.FORMAT, f".*{_TAB}.*")
+    return without_label(copy_label(either_one, names.FORMAT, names.STATED_FORMAT), names.STATED_FORMAT)
+
+
+def _semantics(spec: Spec) -> Expr:
+    """One meaning for each pod that shows usage: by the release it runs, else as the spec says of its gateway, else as
+    the newest release counts."""
+    usage = _usage(spec)
+    pods = aggregate("group", usage, (*pod(spec), names.GATEWAY))
+    tagged = [_labelled(spec, _shows(spec, regex), row) for regex, row in semantics_by_tag()]
+    stated = one_of_each(
+        (names.GATEWAY,), aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY, names.SEMANTICS))
+    )
+    by_gateway_name = binary(_owned(spec, pods), "*", stated, on=(names.GATEWAY,), group_left=(names.SEMANTICS,))
+    told = aggregate("group", by_gateway_name, (*pod(spec), names.SEMANTICS))
+    newest = _labelled(spec, pods, TOKEN_SEMANTICS[0])
+    legacy = [_legacy(spec, pods)] if any(gateway.legacy_token_semantics for gateway in spec.gateways) else []
+    return one_of_each(pod(spec), either_on(pod(spec), *legacy, *tagged, told, newest))
+
+
+def _labelled(spec: Spec, pods: Expr, row: TokenSemantics) -> Expr:
+    return labelled(aggregate("group", pods, pod(spec)), names.SEMANTICS, row.name)
+
+
+def _shows(spec: Spec, regex: str) -> Expr:
+    """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
+    which may be the release that a container ran before it was replaced."""
+    build = scraped(spec, names.BUILD_INFO, matches(names.TAG, regex))
+    return over_time("present", build, spec.prometheus.step - Duration(1), step_end(spec, Stage.BOOKED))
+
+
+def _legacy(spec: Spec, pods: Expr) -> Expr:
+    """Pods of the one release that can be told to count as those before it did."""
+    told = fact(spec, names.GATEWAY_INFO, eq(names.LEGACY, "true"))
+    of_gateways = both(_owned(spec, pods), told, on=(names.GATEWAY,))
+    release = _shows(spec, tag_of(LAST_WITH_LEGACY_SEMANTICS))
+    return _labelled(spec, both(of_gateways, release, on=pod(spec)), token_semantics(BEFORE_LEGACY))
+
+
+def _owned(spec: Spec, pods: Expr) -> Expr:
+    """Pods under the gateway's name in figures."""
+    if not names_standalone(spec):
+        return pods
+    booked = _renamed(spec)[names.GATEWAY]
+    on = (*pod(spec), names.GATEWAY)
+    owned = binary(pods, "*", _owner(spec), on=on, group_left=(booked,))
+    return aggregate("group", copy_label(owned, names.GATEWAY, booked), (*pod(spec), names.GATEWAY))
+
+
+def _owner(spec: Spec) -> Expr:
+    """The gateway under which each pod is booked: the one the spec gives it, by its address or by its job, else the one
+    that its metrics name."""
+    booked = _renamed(spec)[names.GATEWAY]
+    by = (*pod(spec), names.GATEWAY)
+    pods = aggregate("group", _usage(spec), by)
+    whole_jobs = [g for g in spec.gateways if g.monitor is Monitor.NONE and not g.namespace and not g.instances]
+    owners = []
+    if (named := instances(spec)) is not None:
+        address = (names.JOB, names.INSTANCE)
+        unique = one_of_each(address, copy_label(named, booked, names.GATEWAY))
+        owners.append(binary(pods, "*", unique, on=address, group_left=(booked,)))
+    if whole_jobs:
+        info = fact(spec, names.GATEWAY_INFO, one_of(names.GATEWAY, [gateway.id for gateway in whole_jobs]))
+        unique = one_of_each((names.JOB,), copy_label(info, booked, names.GATEWAY))
+        owners.append(binary(pods, "*", unique, on=(names.JOB,), group_left=(booked,)))
+    return either_on(by, *owners, copy_label(pods, booked, names.GATEWAY))
+
+
+def _under_present_names(usage: Expr, renamed: dict[str, str]) -> Expr:
+    shown = copy_label(usage, f"booked_{names.PROVIDER}", names.PROVIDER)
+    for former, present in renamed.items():
+        shown = label_replace(shown, f"booked_{names.PROVIDER}", present, names.PROVIDER, regex_literal(former))
+    return shown

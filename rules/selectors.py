@@ -1,0 +1,152 @@
+"""Which series count, at which moment they are read, and how rules of one group read each other's records."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from tollbook.gen import names
+from tollbook.gen.durations import Duration
+from tollbook.gen.promql import (
+    Expr,
+    Matcher,
+    Selector,
+    absent_over_time,
+    aggregate,
+    binary,
+    both,
+    either,
+    eq,
+    none_of,
+    one_of,
+    one_of_each,
+    over_time,
+    scalar,
+    series,
+)
+from tollbook.gen.spec import Monitor, Spec
+
+#: For how long a gateway that nobody named is known after it was last seen.
+REMEMBERED = Duration.parse("1d")
+
+#: An instant selector finds no older sample.
+LOOKBACK = Duration.parse("5m")
+
+
+def scraped(spec: Spec, metric: str, *matchers: Matcher) -> Selector:
+    """The metric as the jobs scraped it that count, whichever gateway shows it."""
+    return series(metric, one_of(names.JOB, spec.jobs), *matchers)
+
+
+def foreign_jobs(spec: Spec) -> list[str]:
+    """Scrape jobs of somebody else, whose targets do not bear the label `gateway`."""
+    return list(dict.fromkeys(gateway.job for gateway in spec.gateways if gateway.monitor is Monitor.NONE))
+
+
+def target(spec: Spec) -> tuple[str, ...]:
+    """The labels that name a target. Two clusters may have pods of one address."""
+    return (*spec.prometheus.keep_labels, names.JOB, names.INSTANCE)
+
+
+def pod(spec: Spec) -> tuple[str, ...]:
+    """A target's own pod: its address may be used again by another one."""
+    return (*target(spec), names.POD)
+
+
+def by_gateway(spec: Spec) -> tuple[str, ...]:
+    return (names.GATEWAY, *spec.prometheus.keep_labels)
+
+
+# ---- Moments ---------------------------------------------------------------------------------------------------------
+
+
+class Stage(IntEnum):
+    """How many records of the same group lie between the scraped counters and a rule. The rules of one stage account
+    for one step, so a rule reads each record as many stages back as lie between them."""
+
+    SEEN = 0
+    SHARES = 1
+    BOOKED = 2
+    METERED = 3
+    BILLABLE = 4
+    TOKENS = 5
+    COST = 6
+    SURCHARGE = 7
+    TOTALS = 8
+
+
+def settled(spec: Spec, counter: Selector, stage: Stage = Stage.SEEN) -> Expr:
+    """The last value within the step. A range, because a pod that ended inside the step counts up to its end."""
+    return over_time("last", counter, spec.prometheus.step, step_end(spec, stage))
+
+
+def existing(spec: Spec, counter: Selector, stage: Stage = Stage.SEEN) -> Expr:
+    """One for each series that was there within the step, whatever it counted."""
+    return over_time("present", counter, spec.prometheus.step, step_end(spec, stage))
+
+
+def step_end(spec: Spec, stage: Stage) -> Duration:
+    """How long ago the step ended that a rule of this stage accounts for: a sample bears the time its scrape began,
+    but is stored when that ends."""
+    return spec.prometheus.settle + spec.prometheus.lag * stage
+
+
+def recorded(spec: Spec, record: Selector, of: Stage, at: Stage) -> Expr:
+    """What a rule of one stage recorded for the same step, read by a rule of a later one. Every such read goes through
+    here: an engine that does not see its own writes at once reads them one evaluation later for each stage between."""
+    return record.at_instant(spec.prometheus.lag * (at - of))
+
+
+def just_recorded(spec: Spec, record: Selector) -> Expr:
+    """What a rule before this one recorded in the same evaluation of a group that is not the ledger."""
+    return record.at_instant(spec.prometheus.lag)
+
+
+# ---- Facts -----------------------------------------------------------------------------------------------------------
+
+
+def fact(spec: Spec, record: str, *matchers: Matcher) -> Expr:
+    """What the spec's own facts say. In the first step after an outage, which may come before they are recorded again,
+    what they said last."""
+    own = series(record, eq(names.SPEC, spec.id), *matchers)
+    return either(own.now(), both(over_time("last", own, spec.prometheus.gap), _is_back(), on=()))
+
+
+def _is_back() -> Expr:
+    """Prices were not evaluated within five minutes, as far back as an instant selector looks."""
+    return absent_over_time(series(names.PRICE_NOW), LOOKBACK, Duration(1))
+
+
+# ---- Targets of gateways ---------------------------------------------------------------------------------------------
+
+
+def targets(spec: Spec) -> Expr:
+    """`up` of each target that is known to be a gateway's, with the label `gateway`."""
+    return of_gateways(spec, names.UP)
+
+
+def builds(spec: Spec) -> Expr:
+    """`agentgateway_build_info` in the same way."""
+    return of_gateways(spec, names.BUILD_INFO)
+
+
+def of_gateways(spec: Spec, metric: str, *matchers: Matcher) -> Expr:
+    """A metric that each target has. Those of somebody else's jobs do not say whose they are: the ledger knows it from
+    their counters."""
+    own = scraped(spec, metric, *matchers)
+    if not foreign_jobs(spec):
+        return own.now()
+    nameless = own.where(one_of(names.JOB, foreign_jobs(spec))).now()
+    known = owners(spec)
+    named = binary(nameless, "*", known, on=target(spec), group_left=(names.GATEWAY,))
+    return either(own.where(none_of(names.GATEWAY, [""])).now(), named)
+
+
+def owners(spec: Spec) -> Expr:
+    """One series for each target of somebody else's jobs that showed usage within a day: the gateway it belongs to."""
+    shown = series(names.USAGE_BOOKED, one_of(names.JOB, foreign_jobs(spec)))
+    last = over_time("last", shown, REMEMBERED)
+    return one_of_each(target(spec), aggregate("group", last, (*target(spec), names.GATEWAY)))
+
+
+def alive(expr: Expr) -> Expr:
+    return binary(expr, "==", scalar(1))
