@@ -46,7 +46,7 @@ LEDGER = (
 #: What the spec says, as series.
 FACTS: tuple[ModuleType, ...] = (facts, prices)
 
-#: Each has groups of its own (`build`), which read the ledger over ranges, so that a ruler may move, delay and cut them.
+#: Each has groups of its own (`build`), which read the ledger over ranges: a ruler may move, delay and cut them.
 READERS: tuple[ModuleType, ...] = (
     *(totals, calendar, hours, budgets, pace, reconciliation, attribution),
     *(

@@ -11,19 +11,7 @@ from functools import reduce
 
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import (
-    ANTHROPIC,
-    BEFORE_LEGACY,
-    LAST_WITH_LEGACY_SEMANTICS,
-    OPENAI,
-    RENAMED_PROVIDERS,
-    SPEAKS_ANTHROPIC,
-    TOKEN_SEMANTICS,
-    TokenSemantics,
-    semantics_by_tag,
-    tag_of,
-    token_semantics,
-)
+from tollbook.gen.gateways import ANTHROPIC, OPENAI, RENAMED_PROVIDERS, SPEAKS_ANTHROPIC
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import (
     Expr,
@@ -40,8 +28,6 @@ from tollbook.gen.promql import (
     largest,
     matches,
     matches_not,
-    one_of,
-    one_of_each,
     over_time,
     regex_literal,
     scalar,
@@ -50,18 +36,19 @@ from tollbook.gen.promql import (
     unless,
     without_label,
 )
-from tollbook.gen.spec import Attribution, Monitor, Spec
-from tollbook.rules.facts import instances
+from tollbook.gen.spec import Attribution, Spec
+from tollbook.rules import owners, semantics
 from tollbook.rules.selectors import (
     Stage,
     by_gateway,
+    carried,
     existing,
-    fact,
+    facts,
     pod,
     recorded,
     scraped,
     settled,
-    step_end,
+    usage,
 )
 
 #: Values that name nobody. They do not compete for a place and are never summed as others.
@@ -72,6 +59,9 @@ MODEL_LABELS = (names.MODEL, names.BOOKED_REQUEST_MODEL, names.BOOKED_RESPONSE_M
 
 _BY_RESPONSE = (names.PROVIDER, names.RESPONSE_MODEL)
 _BY_REQUEST = (names.PROVIDER, names.REQUEST_MODEL)
+
+#: The provider's present name, until series are summed.
+_BOOKED_PROVIDER = f"booked_{names.PROVIDER}"
 
 #: Between two texts that are joined to be matched as one; no name holds a tab.
 _TAB = "\t"
@@ -109,12 +99,12 @@ def identity(spec: Spec) -> tuple[str, ...]:
 def _renamed(spec: Spec) -> dict[str, str]:
     """Label of figures -> the label under which its value stands until series are summed: before that, two values may
     not become one."""
-    labels = [entry.label for entry in spec.attribution]
+    renamed = {entry.label: f"booked_{entry.label}" for entry in spec.attribution}
     if _renamed_providers(spec):
-        labels.append(names.PROVIDER)
-    if names_standalone(spec):
-        labels.append(names.GATEWAY)
-    return {label: f"booked_{label}" for label in labels}
+        renamed[names.PROVIDER] = _BOOKED_PROVIDER
+    if owners.names_standalone(spec):
+        renamed[names.GATEWAY] = owners.BOOKED_GATEWAY
+    return renamed
 
 
 def booked_labels(spec: Spec) -> tuple[str, ...]:
@@ -160,7 +150,7 @@ def _is_open(spec: Spec) -> Expr:
     """The ledger begins when every model has its price: the first evaluation after the rules were loaded may come
     before that of a price. It waits for no more than one."""
     models = len({(model.provider, model.name) for model in spec.models})
-    priced = aggregate("group", fact(spec, names.PRICE), (names.PROVIDER, names.MODEL))
+    priced = aggregate("group", facts(spec, names.PRICE).now(), (names.PROVIDER, names.MODEL))
     ran_before = over_time("last", series(names.TARGET_MAY_BEAR), spec.prometheus.gap, Duration(1))
     return either_on((), binary(aggregate("count", priced), ">=", scalar(models)), aggregate("group", ran_before))
 
@@ -171,11 +161,12 @@ def _is_open(spec: Spec) -> Expr:
 def _names(spec: Spec) -> Expr:
     """A model's own name, and its aliases. A name of two models, left behind by a spec of before for example, is
     ambiguous: what bears it is unpriced, and nothing else is."""
-    priced = copy_label(fact(spec, names.PRICE), names.RESPONSE_MODEL, names.MODEL)
+    cards = facts(spec, names.PRICE, eq(names.TOKEN_TYPE, names.INPUT)).now()
     by = (*_BY_RESPONSE, names.MODEL, names.STATED_FORMAT)
-    named = aggregate("group", either(priced, fact(spec, names.MODEL_ALIAS)), by)
+    own_names = copy_label(cards, names.RESPONSE_MODEL, names.MODEL)
+    named = aggregate("group", either(own_names, facts(spec, names.MODEL_ALIAS).now()), by)
     twice = binary(aggregate("count", named, _BY_RESPONSE), ">", scalar(1))
-    return unless(named, twice, on=_BY_RESPONSE)
+    return carried(spec, names.MODEL_NAMES, unless(named, twice, on=_BY_RESPONSE))
 
 
 def _responses(spec: Spec) -> Expr:
@@ -190,7 +181,7 @@ def _requests(spec: Spec) -> Expr:
 def _model_of(spec: Spec) -> Expr:
     """Each usage with its model: by the response model, else by the request model, and by exact names only; what has
     neither, under its own name."""
-    one = binary(_usage(spec), ">= bool", scalar(0))
+    one = binary(usage(spec, Stage.BOOKED), ">= bool", scalar(0))
     by_names = (names.MODEL, names.STATED_FORMAT)
     answered = binary(one, "*", _responses(spec), on=_BY_RESPONSE, group_left=by_names)
     asked_for = binary(one, "*", _requests(spec), on=_BY_REQUEST, group_left=by_names)
@@ -201,7 +192,7 @@ def _model_of(spec: Spec) -> Expr:
 
 def _unlisted(spec: Spec, by: tuple[str, ...]) -> Expr:
     """The names that the spec does not list, as many as are kept apart."""
-    by_response = unless(_usage(spec), _responses(spec), on=_BY_RESPONSE)
+    by_response = unless(usage(spec, Stage.BOOKED), _responses(spec), on=_BY_RESPONSE)
     used = sum_by(by, unless(by_response, _requests(spec), on=_BY_REQUEST))
     return largest(spec.limits.models_per_gateway, used, by_gateway(spec))
 
@@ -219,10 +210,6 @@ def _as_other(expr: Expr, label: str) -> Expr:
     return labelled(expr, label, names.OTHER)
 
 
-def _usage(spec: Spec) -> Expr:
-    return recorded(spec, series(names.USAGE_SEEN), of=Stage.SEEN, at=Stage.BOOKED)
-
-
 # ---- Owners ----------------------------------------------------------------------------------------------------------
 
 
@@ -230,33 +217,28 @@ def _share(spec: Spec, entry: Attribution) -> Expr:
     """A series for each value of the label, with the value under which it is booked. Each gateway and cluster has the
     limit for itself."""
     by = (*by_gateway(spec), entry.label)
-    usage = series(names.USAGE_SEEN)
     named, nobody = (
-        recorded(spec, usage.where(matcher), of=Stage.SEEN, at=Stage.SHARES)
+        sum_by(by, usage(spec, Stage.SHARES, matcher))
         for matcher in (matches_not(entry.label, NOBODY), matches(entry.label, NOBODY))
     )
-    apart = either(largest(entry.limit, sum_by(by, named), by_gateway(spec)), sum_by(by, nobody))
+    apart = aggregate("group", either(largest(entry.limit, named, by_gateway(spec)), nobody), by)
     booked = _renamed(spec)[entry.label]
-    everyone = recorded(spec, usage, of=Stage.SEEN, at=Stage.SHARES)
-    others = labelled(aggregate("group", everyone, by), booked, names.OTHER)
-    shares = either_on(by, copy_label(aggregate("group", apart, by), booked, entry.label), others)
+    others = labelled(aggregate("group", usage(spec, Stage.SHARES), by), booked, names.OTHER)
+    shares = either_on(by, copy_label(apart, booked, entry.label), others)
     return labelled(shares, names.ATTRIBUTION, entry.label)
 
 
-# ---- Gateways and what their tokens mean -----------------------------------------------------------------------------
-
-
-def names_standalone(spec: Spec) -> bool:
-    """Whether the spec gives gateways in somebody else's jobs names of its own."""
-    return any(gateway.monitor is Monitor.NONE and not gateway.namespace for gateway in spec.gateways)
+# ---- Everything together ---------------------------------------------------------------------------------------------
 
 
 def _booked(spec: Spec) -> Expr:
-    booked = binary(_with_format(_model_of(spec)), "*", _semantics(spec), on=pod(spec), group_left=(names.SEMANTICS,))
+    booked = binary(
+        _with_format(_model_of(spec)), "*", semantics.of_pods(spec), on=pod(spec), group_left=(names.SEMANTICS,)
+    )
     if renamed := _renamed_providers(spec):
         booked = _under_present_names(booked, renamed)
-    if names_standalone(spec):
-        owner = _owner(spec)
+    if owners.names_standalone(spec):
+        owner = owners.of_pods(spec)
         booked = binary(booked, "*", owner, on=(*pod(spec), names.GATEWAY), group_left=(_renamed(spec)[names.GATEWAY],))
     for entry in spec.attribution:
         matcher = eq(names.ATTRIBUTION, entry.label)
@@ -280,72 +262,8 @@ def _with_format(usage: Expr) -> Expr:
     return without_label(copy_label(either_one, names.FORMAT, names.STATED_FORMAT), names.STATED_FORMAT)
 
 
-def _semantics(spec: Spec) -> Expr:
-    """One meaning for each pod that shows usage: by the release it runs, else as the spec says of its gateway, else as
-    the newest release counts."""
-    usage = _usage(spec)
-    pods = aggregate("group", usage, (*pod(spec), names.GATEWAY))
-    tagged = [_labelled(spec, _shows(spec, regex), row) for regex, row in semantics_by_tag()]
-    stated = one_of_each(
-        (names.GATEWAY,), aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY, names.SEMANTICS))
-    )
-    by_gateway_name = binary(_owned(spec, pods), "*", stated, on=(names.GATEWAY,), group_left=(names.SEMANTICS,))
-    told = aggregate("group", by_gateway_name, (*pod(spec), names.SEMANTICS))
-    newest = _labelled(spec, pods, TOKEN_SEMANTICS[0])
-    legacy = [_legacy(spec, pods)] if any(gateway.legacy_token_semantics for gateway in spec.gateways) else []
-    return one_of_each(pod(spec), either_on(pod(spec), *legacy, *tagged, told, newest))
-
-
-def _labelled(spec: Spec, pods: Expr, row: TokenSemantics) -> Expr:
-    return labelled(aggregate("group", pods, pod(spec)), names.SEMANTICS, row.name)
-
-
-def _shows(spec: Spec, regex: str) -> Expr:
-    """In a millisecond less than the step: Prometheus 2 would also read what stood at the very end of the one before,
-    which may be the release that a container ran before it was replaced."""
-    build = scraped(spec, names.BUILD_INFO, matches(names.TAG, regex))
-    return over_time("present", build, spec.prometheus.step - Duration(1), step_end(spec, Stage.BOOKED))
-
-
-def _legacy(spec: Spec, pods: Expr) -> Expr:
-    """Pods of the one release that can be told to count as those before it did."""
-    told = fact(spec, names.GATEWAY_INFO, eq(names.LEGACY, "true"))
-    of_gateways = both(_owned(spec, pods), told, on=(names.GATEWAY,))
-    release = _shows(spec, tag_of(LAST_WITH_LEGACY_SEMANTICS))
-    return _labelled(spec, both(of_gateways, release, on=pod(spec)), token_semantics(BEFORE_LEGACY))
-
-
-def _owned(spec: Spec, pods: Expr) -> Expr:
-    """Pods under the gateway's name in figures."""
-    if not names_standalone(spec):
-        return pods
-    booked = _renamed(spec)[names.GATEWAY]
-    on = (*pod(spec), names.GATEWAY)
-    owned = binary(pods, "*", _owner(spec), on=on, group_left=(booked,))
-    return aggregate("group", copy_label(owned, names.GATEWAY, booked), (*pod(spec), names.GATEWAY))
-
-
-def _owner(spec: Spec) -> Expr:
-    """The gateway under which each pod is booked: the one the spec gives it, by its address or by its job, else the one
-    that its metrics name."""
-    booked = _renamed(spec)[names.GATEWAY]
-    by = (*pod(spec), names.GATEWAY)
-    pods = aggregate("group", _usage(spec), by)
-    whole_jobs = [g for g in spec.gateways if g.monitor is Monitor.NONE and not g.namespace and not g.instances]
-    owners = []
-    if (named := instances(spec)) is not None:
-        address = (names.JOB, names.INSTANCE)
-        unique = one_of_each(address, copy_label(named, booked, names.GATEWAY))
-        owners.append(binary(pods, "*", unique, on=address, group_left=(booked,)))
-    if whole_jobs:
-        info = fact(spec, names.GATEWAY_INFO, one_of(names.GATEWAY, [gateway.id for gateway in whole_jobs]))
-        unique = one_of_each((names.JOB,), copy_label(info, booked, names.GATEWAY))
-        owners.append(binary(pods, "*", unique, on=(names.JOB,), group_left=(booked,)))
-    return either_on(by, *owners, copy_label(pods, booked, names.GATEWAY))
-
-
 def _under_present_names(usage: Expr, renamed: dict[str, str]) -> Expr:
-    shown = copy_label(usage, f"booked_{names.PROVIDER}", names.PROVIDER)
+    shown = copy_label(usage, _BOOKED_PROVIDER, names.PROVIDER)
     for former, present in renamed.items():
-        shown = label_replace(shown, f"booked_{names.PROVIDER}", present, names.PROVIDER, regex_literal(former))
+        shown = label_replace(shown, _BOOKED_PROVIDER, present, names.PROVIDER, regex_literal(former))
     return shown

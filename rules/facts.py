@@ -38,7 +38,7 @@ def groups(spec: Spec, name: str, home: str, rules: Sequence[Recording]) -> tupl
     )
 
 
-def facts(spec: Spec, record: str, rows: Iterable[tuple[Labels, Labels]], note: str = "") -> Iterator[Recording]:
+def packed(spec: Spec, record: str, rows: Iterable[tuple[Labels, Labels]], note: str = "") -> Iterator[Recording]:
     """Series of value one, packed: rows whose first labels are equal share rules, in which the second ones differ."""
     packs: dict[tuple[tuple[str, str], ...], list[Labels]] = {}
     for shared, own in rows:
@@ -61,7 +61,7 @@ def _one(labels: Labels) -> Expr:
 
 def _expected(spec: Spec) -> Iterator[Recording]:
     rows = ((_stated(gateway), {names.GATEWAY: gateway.id}) for gateway in spec.gateways)
-    return facts(spec, names.GATEWAY_INFO, rows, "The gateways that the spec names.")
+    return packed(spec, names.GATEWAY_INFO, rows, "The gateways that the spec names.")
 
 
 def _stated(gateway: Gateway) -> Labels:
@@ -76,7 +76,7 @@ def _instances(spec: Spec) -> Iterator[Recording]:
         for gateway in spec.gateways
         for instance in gateway.instances
     )
-    return facts(spec, names.GATEWAY_INSTANCE, rows, "The targets of gateways that do not know their own names.")
+    return packed(spec, names.GATEWAY_INSTANCE, rows, "The targets of gateways that do not know their own names.")
 
 
 def instances(spec: Spec) -> Expr | None:

@@ -28,8 +28,8 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Model, Price, Rates, Spec
 from tollbook.gen.timezones import zone
-from tollbook.rules.facts import facts, groups
-from tollbook.rules.selectors import fact
+from tollbook.rules.facts import groups, packed
+from tollbook.rules.selectors import carried, facts
 
 #: USD per 1M tokens, or tokens; None: there is no such figure.
 Figure = Decimal | None
@@ -53,8 +53,9 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 def rules(spec: Spec) -> tuple[Recording, ...]:
     """In the ledger: no fact may stop a rule that reads it, so each price is made one series."""
-    price = aggregate("max", fact(spec, names.PRICE), PRICED)
-    return (Recording(names.PRICE_NOW, price, note="The prices of this minute, one each."),)
+    price = aggregate("max", facts(spec, names.PRICE).now(), PRICED)
+    note = "The prices of this minute, one each."
+    return (Recording(names.PRICE_NOW, carried(spec, names.PRICE_NOW, price), note=note),)
 
 
 def _of_provider(spec: Spec, provider: str) -> Iterator[Recording]:
@@ -66,7 +67,7 @@ def _of_provider(spec: Spec, provider: str) -> Iterator[Recording]:
         for model in models
         for alias in model.aliases
     )
-    yield from facts(spec, names.MODEL_ALIAS, rows, "Other names of models in the metrics.")
+    yield from packed(spec, names.MODEL_ALIAS, rows, "Other names of models in the metrics.")
 
 
 def _cards(spec: Spec, model: Model) -> Iterator[Recording]:

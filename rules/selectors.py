@@ -67,11 +67,12 @@ class Stage(IntEnum):
     SHARES = 1
     BOOKED = 2
     METERED = 3
-    BILLABLE = 4
-    TOKENS = 5
-    COST = 6
-    SURCHARGE = 7
-    TOTALS = 8
+    MISREAD = 4
+    BILLABLE = 5
+    TOKENS = 6
+    COST = 7
+    SURCHARGE = 8
+    TOTALS = 9
 
 
 def settled(spec: Spec, counter: Selector, stage: Stage = Stage.SEEN) -> Expr:
@@ -101,19 +102,36 @@ def just_recorded(spec: Spec, record: Selector) -> Expr:
     return record.at_instant(spec.prometheus.lag)
 
 
+def usage(spec: Spec, at: Stage, *matchers: Matcher) -> Expr:
+    """Everything that shows usage in this step, for a rule of a later stage."""
+    return recorded(spec, series(names.USAGE_SEEN, *matchers), of=Stage.SEEN, at=at)
+
+
 # ---- Facts -----------------------------------------------------------------------------------------------------------
 
 
+def facts(spec: Spec, record: str, *matchers: Matcher) -> Selector:
+    """What this spec says; another one may share the Prometheus."""
+    return series(record, eq(names.SPEC, spec.id), *matchers)
+
+
 def fact(spec: Spec, record: str, *matchers: Matcher) -> Expr:
-    """What the spec's own facts say. In the first step after an outage, which may come before they are recorded again,
-    what they said last."""
-    own = series(record, eq(names.SPEC, spec.id), *matchers)
-    return either(own.now(), both(over_time("last", own, spec.prometheus.gap), _is_back(), on=()))
+    """The same, and in the first step after an outage, which may come before facts are recorded again, what they said
+    last."""
+    own = facts(spec, record, *matchers)
+    return either(own.now(), _said_before(spec, own))
 
 
-def _is_back() -> Expr:
-    """Prices were not evaluated within five minutes, as far back as an instant selector looks."""
-    return absent_over_time(series(names.PRICE_NOW), LOOKBACK, Duration(1))
+def carried(spec: Spec, record: str, known: Expr) -> Expr:
+    """What is recorded of facts, in the same way: in the first step after an outage, what was recorded last."""
+    return either(known, _said_before(spec, series(record)))
+
+
+def _said_before(spec: Spec, record: Selector) -> Expr:
+    """Prices were not evaluated for as long as an instant selector looks back. A price that merely ended is not
+    carried."""
+    resumed = absent_over_time(series(names.PRICE_NOW), LOOKBACK, Duration(1))
+    return both(over_time("last", record, spec.prometheus.gap, Duration(1)), resumed, on=())
 
 
 # ---- Targets of gateways ---------------------------------------------------------------------------------------------

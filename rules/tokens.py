@@ -59,7 +59,8 @@ def _each_once(spec: Spec) -> Expr:
     """Where `input` also holds the cached tokens, these are taken off it: added as a negative part, because a
     subtraction of vectors would drop every model that has no cached tokens."""
     metered = series(names.metered_tokens(spec.prometheus.step))
-    taken = negative(unless(_included(spec, Stage.BILLABLE), _misread(spec), on=_cell(spec)))
+    misread = recorded(spec, series(names.misread_tokens(spec.prometheus.step)), of=Stage.MISREAD, at=Stage.BILLABLE)
+    taken = negative(unless(_included(spec, Stage.BILLABLE), misread, on=_cell(spec)))
     in_type = copy_label(taken, _TAKEN_FROM_INPUT, names.TOKEN_TYPE)
     return either(
         recorded(spec, metered, of=Stage.METERED, at=Stage.BILLABLE),
@@ -92,8 +93,8 @@ def _misread(spec: Spec) -> Expr:
     """Of a pod and model, in one step: more cached tokens than `input`, which is impossible where it includes them. The
     gateway left them out, so this step is read so."""
     prompts = series(names.metered_tokens(spec.prometheus.step), eq(names.TOKEN_TYPE, names.INPUT))
-    cached = sum_by(_cell(spec), _included(spec, Stage.BILLABLE))
-    within = sum_by(_cell(spec), recorded(spec, prompts, of=Stage.METERED, at=Stage.BILLABLE))
+    cached = sum_by(_cell(spec), _included(spec, Stage.MISREAD))
+    within = sum_by(_cell(spec), recorded(spec, prompts, of=Stage.METERED, at=Stage.MISREAD))
     return unless(binary(cached, ">", scalar(0)), binary(within, ">=", cached))
 
 

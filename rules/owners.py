@@ -1,0 +1,44 @@
+"""Which gateway a pod's usage is booked under, where its metrics do not know the name that the spec gives it."""
+
+from __future__ import annotations
+
+from tollbook.gen import names
+from tollbook.gen.promql import Expr, aggregate, binary, copy_label, either_on, one_of, one_of_each
+from tollbook.gen.spec import Monitor, Spec
+from tollbook.rules.facts import instances
+from tollbook.rules.selectors import Stage, fact, pod, usage
+
+#: The gateway's name in figures, until series are summed: before that, two of one name may not become one.
+BOOKED_GATEWAY = f"booked_{names.GATEWAY}"
+
+
+def names_standalone(spec: Spec) -> bool:
+    """Whether the spec gives gateways in somebody else's jobs names of its own."""
+    return any(gateway.monitor is Monitor.NONE and not gateway.namespace for gateway in spec.gateways)
+
+
+def owned(spec: Spec, pods: Expr) -> Expr:
+    """Pods under the gateway's name in figures."""
+    if not names_standalone(spec):
+        return pods
+    on = (*pod(spec), names.GATEWAY)
+    owned = binary(pods, "*", of_pods(spec), on=on, group_left=(BOOKED_GATEWAY,))
+    return aggregate("group", copy_label(owned, names.GATEWAY, BOOKED_GATEWAY), (*pod(spec), names.GATEWAY))
+
+
+def of_pods(spec: Spec) -> Expr:
+    """The gateway under which each pod is booked: the one the spec gives it, by its address or by its job, else the one
+    that its metrics name."""
+    by = (*pod(spec), names.GATEWAY)
+    pods = aggregate("group", usage(spec, Stage.BOOKED), by)
+    whole_jobs = [g for g in spec.gateways if g.monitor is Monitor.NONE and not g.namespace and not g.instances]
+    found = []
+    if (named := instances(spec)) is not None:
+        address = (names.JOB, names.INSTANCE)
+        unique = one_of_each(address, copy_label(named, BOOKED_GATEWAY, names.GATEWAY))
+        found.append(binary(pods, "*", unique, on=address, group_left=(BOOKED_GATEWAY,)))
+    if whole_jobs:
+        info = fact(spec, names.GATEWAY_INFO, one_of(names.GATEWAY, [gateway.id for gateway in whole_jobs]))
+        unique = one_of_each((names.JOB,), copy_label(info, BOOKED_GATEWAY, names.GATEWAY))
+        found.append(binary(pods, "*", unique, on=(names.JOB,), group_left=(BOOKED_GATEWAY,)))
+    return either_on(by, *found, copy_label(pods, BOOKED_GATEWAY, names.GATEWAY))
