@@ -1,4 +1,4 @@
-"""What the spec says of gateways, as series: which are expected, what their tokens mean, whose a standalone target is."""
+"""What the spec says of gateways, as series: which are expected, what their tokens mean, whose a target is."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def _down(spec: Spec) -> Alert:
         annotations={
             "summary": "A pod of an AI gateway cannot be scraped, so its spend is not seen.",
             "description": (
-                f"Scrapes of {label(names.INSTANCE)}, one of the pods of gateway {label(names.GATEWAY)}, have failed for "
-                f"{DOWN_FOR}. What it serves is billed once scrapes succeed again, if that is within "
+                f"Scrapes of {label(names.INSTANCE)}, one of the pods of gateway {label(names.GATEWAY)}, have failed "
+                f"for {DOWN_FOR}. What it serves is billed once scrapes succeed again, if that is within "
                 f"{spec.prometheus.gap}, and is lost otherwise. The error stands on Prometheus' page Status > Targets: "
                 "check that the pod is ready and that nothing blocks its metrics port."
             ),
@@ -102,8 +102,8 @@ def _doubled(spec: Spec) -> Alert:
         annotations={
             "summary": "Pods of an AI gateway are counted more than once, so its spend is overstated.",
             "description": (
-                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} are scraped as more than one target each by the "
-                "jobs that count: every token of theirs is billed as often. Compare the labels of "
+                f"{value(decimals=0)} pods of gateway {label(names.GATEWAY)} are scraped as more than one target each "
+                "by the jobs that count: every token of theirs is billed as often. Compare the labels of "
                 f"{names.BUILD_INFO} in these jobs to see what tells the targets apart, and remove the endpoint or the "
                 "monitor that is one too many."
             ),
@@ -128,8 +128,8 @@ def _scraped_by_others(spec: Spec) -> Alert:
         annotations={
             "summary": "Another job scrapes an AI gateway too, so dashboards that sum all jobs show double.",
             "description": (
-                f"Job {label(names.JOB)} scrapes {value(decimals=0)} targets of gateway {label(names.GATEWAY)} besides the "
-                "job that counts. The figures here are right, for they are made of the latter alone; those of "
+                f"Job {label(names.JOB)} scrapes {value(decimals=0)} targets of gateway {label(names.GATEWAY)} besides "
+                "the job that counts. The figures here are right, for they are made of the latter alone; those of "
                 "whoever sums both are too high. Remove one of the two monitors (agentgateway's chart brings one "
                 "of its own), or say monitor: none and this job in the spec."
             ),

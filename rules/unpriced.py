@@ -106,8 +106,8 @@ def _prices_missing(spec: Spec) -> Alert:
         annotations={
             "summary": "Prices of the spec are not recorded, so what is used at them is not billed.",
             "description": (
-                f"Prometheus has the prices of {value(decimals=0)} of the {stated} models in the spec. Tokens of the others "
-                "count as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups "
+                f"Prometheus has the prices of {value(decimals=0)} of the {stated} models in the spec. Tokens of "
+                "the others count as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups "
                 f"{names.GROUP_PREFIX}.prices that fail or are not there, and apply {names.MONITORING_FILE} again."
             ),
         },
@@ -132,8 +132,8 @@ def _not_listed(spec: Spec) -> Alert:
         annotations={
             "summary": "An AI gateway's own price catalog has no price for a model, so its own dollars are too low.",
             "description": (
-                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} to provider "
-                f"{label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
+                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} to "
+                f"provider {label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
                 f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
                 "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them; "
                 "the figures here do not, for they are made of the prices in the spec. Add the model to the gateway's "
@@ -158,8 +158,8 @@ def _no_catalog(spec: Spec) -> Alert:
         annotations={
             "summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
             "description": (
-                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} met no "
-                "catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the figures "
+                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} met "
+                "no catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the figures "
                 "here do not, for they are made of the prices in the spec. Check that every pod of the gateway mounts "
                 "the catalog."
             ),
