@@ -64,8 +64,8 @@ def _over_limit(spec: Spec, entry: Attribution) -> Alert:
             "summary": "An attribution label has more values than its limit, so some are summed as other.",
             "description": (
                 f"Gateway {label(names.GATEWAY)} shows {value(decimals=0)} values of {entry.label}; the spec keeps "
-                f"{entry.limit} apart, those that use the most. The others stand under {names.OTHER}, and every total is "
-                "complete. Raise the limit, or find the client that makes up names."
+                f"{entry.limit} apart, those that use the most. The others stand under {names.OTHER}, and every total "
+                "is complete. Raise the limit, or find the client that makes up names."
             ),
         },
     )

@@ -106,9 +106,10 @@ def _prices_missing(spec: Spec) -> Alert:
         annotations={
             "summary": "Prices of the spec are not recorded, so what is used at them is not billed.",
             "description": (
-                f"Prometheus has the prices of {value(decimals=0)} of the {stated} models in the spec. Tokens of "
-                "the others count as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups "
-                f"{names.GROUP_PREFIX}.prices that fail or are not there, and apply {names.MONITORING_FILE} again."
+                f"Prometheus has the prices of {value(decimals=0)} of the {stated} models in the spec. Tokens of the "
+                "others count as unpriced, and are not billed later. Look on Prometheus' page Status > Rules for "
+                f"groups {names.GROUP_PREFIX}.prices that fail or are not there, and apply {names.MONITORING_FILE} "
+                "again."
             ),
         },
     )

@@ -99,9 +99,9 @@ def _frozen(spec: Spec) -> Alert:
             "summary": "LLM requests flow through an AI gateway but no token is counted, so their spend is not seen.",
             "description": (
                 f"Gateway {label(names.GATEWAY)} answered {value(decimals=0)} LLM requests in the last {LATELY}, and "
-                "not a token of them was metered. Either every one of them failed, which costs nothing, or their spend is "
-                "missing from every figure. Look at the gateway's logs for the status of its answers; if they "
-                "succeed, check that the providers report usage."
+                "not a token of them was metered. Either every one of them failed, which costs nothing, or their "
+                "spend is missing from every figure. Look at the gateway's logs for the status of its answers; if "
+                "they succeed, check that the providers report usage."
             ),
         },
     )
@@ -122,10 +122,10 @@ def _unreported(spec: Spec) -> Alert:
             "summary": "Many LLM requests report no usage, so their spend is not seen.",
             "description": (
                 f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} to provider "
-                f"{label(names.PROVIDER)}, model {label(names.REQUEST_MODEL)}, reported no usage in the last {UNREPORTED_WITHIN}: "
-                f"more than {number(UNREPORTED_PERCENT)} percent of all. Requests that failed are among them and cost nothing; "
-                "the others are missing from every figure. Look for failures in the gateway's logs first, then for "
-                "clients that stream without stream_options.include_usage."
+                f"{label(names.PROVIDER)}, model {label(names.REQUEST_MODEL)}, reported no usage in the last "
+                f"{UNREPORTED_WITHIN}: more than {number(UNREPORTED_PERCENT)} percent of all. Requests that failed "
+                "are among them and cost nothing; the others are missing from every figure. Look for failures in the "
+                "gateway's logs first, then for clients that stream without stream_options.include_usage."
             ),
         },
     )
