@@ -11,6 +11,10 @@ from bench.traffic import HOUR_SECONDS, Burst, Model, Rates, usd
 
 NAMESPACE = "kgateway-system"
 
+#: Of the spec, whose job all gateways share.
+SPEC_NAMESPACE, SPEC_NAME = "monitoring", "agentgateway-cost"
+JOB = f"{SPEC_NAMESPACE}/{SPEC_NAME}"
+
 #: Name and data-plane version: one for each meaning that `input` has had.
 GATEWAYS: dict[str, Version] = {"agentgateway1": (1, 5), "agentgateway2": (1, 4), "agentgateway3": (0, 11)}
 

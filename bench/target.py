@@ -9,12 +9,15 @@ from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
-from bench.fleets import DURATION, NAMESPACE, Fleet
+from bench.fleets import DURATION, JOB, NAMESPACE, Fleet
 from bench.pods import Pod, Version, Watch
 from bench.traffic import MODELS, RARE, Model, Request, Usage
 from tollbook.gen import names
 
 SCRAPE_INTERVAL = 30
+
+#: What Prometheus makes of a metric's own `gateway` where the target bears one too.
+EXPORTED_GATEWAY = "exported_gateway"
 
 #: The grid on which promtool sees samples, in seconds.
 SLOT = 5
@@ -244,13 +247,13 @@ class Target:
 
     def _target_labels(self, node: str) -> dict[str, str]:
         labels = {
-            names.JOB: f"monitoring/{NAMESPACE}-{self.pod.gateway}",
+            names.JOB: JOB,
             names.INSTANCE: self.pod.instance,
             names.NAMESPACE: NAMESPACE,
             "pod": self.pod.name,
             "container": "agentgateway",
             "endpoint": "metrics",
-            names.GATEWAY_NAME_TARGET_LABEL: self.pod.gateway,
+            names.GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
         }
         return {**labels, "node": node} if node else labels
 
@@ -260,7 +263,7 @@ class Target:
             return {names.TAG: self.pod.tag}
         token_type = {names.TOKEN_TYPE: shown.token_type} if shown.token_type else {}
         return {
-            names.GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
+            EXPORTED_GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
             "bind": f"80/{NAMESPACE}/{self.pod.gateway}",
             "listener": "http",
             "route": f"{NAMESPACE}/{model.route}",

@@ -120,7 +120,7 @@ def test_a_new_price_holds_from_midnight_give_or_take_a_step_and_a_scrape(
     """Nothing is billed at the new price that was used a step and a scrape before midnight, nor at the old one what was
     used a step after it: each cell lies between the bills that these would give."""
     day = day_of(repriced)
-    bill = measure.bill(Promtool(promtools[0][1]), day, prices_last) if prices_last else bills(repriced)
+    bill = measure.bill(Promtool(promtools[0][1]), day, prices_last=prices_last) if prices_last else bills(repriced)
     moments = (MIDNIGHT - measure.STEP.seconds - SCRAPE_INTERVAL, MIDNIGHT, MIDNIGHT + measure.STEP.seconds)
     possible = [dollars_with_new_prices_from(moment) for moment in moments]
     assert possible[1] == bill.dollars.truth
