@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench import measure
-from bench.editions import TODAY, Edition, NoReleaseError, release
+from bench.editions import Edition, editions
 from bench.fleets import LIMITS, STORIES, Story, fleet_of
 from bench.simulation import simulate
 from tollbook.gen.errors import MissingToolError
@@ -54,22 +54,14 @@ def main() -> None:
     except MissingToolError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    editions, stories = measured_editions(), [FLEETS[name] for name in FLEETS if name in (options.fleet or FLEETS)]
+    measured, stories = editions(), [FLEETS[name] for name in FLEETS if name in (options.fleet or FLEETS)]
     tasks = [(story, seed) for story in stories for seed in range(1, options.seeds + 1)]
     with ThreadPoolExecutor(options.jobs) as pool:
-        found = list(pool.map(lambda task: result(promtool, editions, *task), tasks))
+        found = list(pool.map(lambda task: result(promtool, measured, *task), tasks))
     results: dict[Story, list[Result]] = {story: [] for story in stories}
     for (story, _), each in zip(tasks, found, strict=True):
         results[story].append(each)
     report(promtool, options.seeds, results)
-
-
-def measured_editions() -> list[Edition]:
-    try:
-        return [TODAY, release()]
-    except NoReleaseError as error:
-        print(f"Only today's rules are measured: {error}", file=sys.stderr)
-        return [TODAY]
 
 
 def report(promtool: Promtool, seeds: int, results: Mapping[Story, list[Result]]) -> None:
@@ -84,10 +76,10 @@ def report(promtool: Promtool, seeds: int, results: Mapping[Story, list[Result]]
         print_table({story: [pick(each) for each in each_day] for story, each_day in results.items()})
 
 
-def result(promtool: Promtool, editions: Sequence[Edition], story: Story, seed: int) -> Result:
+def result(promtool: Promtool, measured: Sequence[Edition], story: Story, seed: int) -> Result:
     print(f"{story.__name__}, seed {seed}", file=sys.stderr)
     day = simulate(fleet_of(story, seed), seed)
-    bills = {edition.name: measure.bill(promtool, day, edition) for edition in editions}
+    bills = {edition.name: measure.bill(promtool, day, edition) for edition in measured}
     tokens = {**{name: bill.billable for name, bill in bills.items()}, **measure.usual_ways(promtool, day)}
     dollars = {name: bill.dollars.total for name, bill in bills.items()}
     return Result(

@@ -5,15 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from bench import rulebook
 from bench.fleets import NAMESPACE, SPEC_NAME, SPEC_NAMESPACE, TIMEZONE, Fleet
 from bench.traffic import MODELS
 from tollbook.gen import names
-from tollbook.gen.spec import Spec
-
-
-def spec(fleet: Fleet) -> Spec:
-    return rulebook.spec(text(fleet), fleet.new_rates)
 
 
 def text(fleet: Fleet) -> str:

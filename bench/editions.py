@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bench import billing, rulebook
-from bench.fleets import NAMESPACE, SPEC_NAMESPACE, Fleet
-from bench.rulebook import Group
+from bench import rulebook
+from bench.fleets import SPEC_NAMESPACE
+from bench.rulebook import Group, NewRates
 from bench.target import EXPORTED_GATEWAY, Series
 from tollbook.gen import names
 
@@ -33,7 +33,8 @@ Labels = Mapping[str, str]
 @dataclass(frozen=True)
 class Edition:
     name: str
-    groups: Callable[[Fleet], list[Group]]
+    groups: Callable[[str, NewRates], list[Group]]
+    """Of a spec, as bench/rulebook.py makes them."""
     labels: Callable[[Labels], Labels]
     """What today's monitors label a series with -> what this edition's do."""
 
@@ -42,31 +43,31 @@ class Edition:
         return tuple(replace(each, labels=self.labels(each.labels)) for each in series)
 
 
-class NoReleaseError(Exception):
-    """The release's sources cannot be had."""
+TODAY = Edition(
+    "tollbook", lambda text, new_rates: rulebook.groups(rulebook.spec(text, new_rates)), lambda labels: labels
+)
 
 
-def today(fleet: Fleet) -> list[Group]:
-    return rulebook.groups(billing.spec(fleet))
+def editions() -> list[Edition]:
+    """Today's alone where this is no clone that has the release's commit."""
+    try:
+        _unpack()
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else error
+        print(
+            f"Only today's rules: {RELEASE} (commit {RELEASE_COMMIT}) is not in this clone: {reason}", file=sys.stderr
+        )
+        return [TODAY]
+    return [TODAY, Edition(f"tollbook {RELEASE}", _groups_of_release, release_labels)]
 
 
-TODAY = Edition("tollbook", today, lambda labels: labels)
-
-
-def release() -> Edition:
-    """Raises NoReleaseError where this is no clone that has its commit."""
-    _unpack()
-    return Edition(f"tollbook {RELEASE}", _groups_of_release, release_labels)
-
-
-def _groups_of_release(fleet: Fleet) -> list[Group]:
-    new_rates = {model: [str(usd) for usd in rates] for model, rates in fleet.new_rates.items()}
-    return release_groups(json.dumps({"spec": billing.text(fleet), "new_rates": new_rates}))
+def _groups_of_release(text: str, new_rates: NewRates) -> list[Group]:
+    rates = {model: [str(usd) for usd in rates] for model, rates in new_rates.items()}
+    return _answered(json.dumps({"spec": text, "new_rates": rates}))
 
 
 @cache
-def release_groups(task: str) -> list[Group]:
-    """`task` is what bench/rulebook.py reads."""
+def _answered(task: str) -> list[Group]:
     program = [sys.executable, str(ROOT / "bench" / "rulebook.py")]
     environment = {**os.environ, "PYTHONPATH": str(UNPACKED)}
     done = subprocess.run(program, input=task, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -81,18 +82,14 @@ def _unpack() -> None:
     if (UNPACKED / "tollbook" / "rules").is_dir():
         return
     command = ["git", "-C", str(ROOT), "archive", RELEASE_COMMIT, "gen", "rules"]
-    try:
-        archive = subprocess.run(command, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        reason = error.stderr.decode().strip() if isinstance(error, subprocess.CalledProcessError) else str(error)
-        raise NoReleaseError(f"{RELEASE} (commit {RELEASE_COMMIT}) is not in this clone: {reason}") from error
+    archive = subprocess.run(command, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         packed.extractall(UNPACKED / "tollbook", filter="data")
 
 
 def release_labels(labels: Labels) -> dict[str, str]:
     """A job for each gateway, which the target names by a label of its pod and the metric by its own `gateway`."""
-    gateway = labels[names.GATEWAY].removeprefix(f"{NAMESPACE}/")
+    namespace, _, gateway = labels[names.GATEWAY].partition("/")
     told = {name: value for name, value in labels.items() if name not in (names.GATEWAY, EXPORTED_GATEWAY)}
-    told |= {names.JOB: f"{SPEC_NAMESPACE}/{NAMESPACE}-{gateway}", names.GATEWAY_NAME_TARGET_LABEL: gateway}
+    told |= {names.JOB: f"{SPEC_NAMESPACE}/{namespace}-{gateway}", names.GATEWAY_NAME_TARGET_LABEL: gateway}
     return {**told, names.GATEWAY: labels[EXPORTED_GATEWAY]} if EXPORTED_GATEWAY in labels else told

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench import reference, rulebook
+from bench import billing, reference, rulebook
 from bench.editions import TODAY, Edition
 from bench.replay import replay
 from bench.rulebook import Group
@@ -95,7 +95,7 @@ def bill(promtool: Promtool, day: Day, edition: Edition = TODAY, prices_last: bo
     """`prices_last`: the gateways' rules run before those that record prices. Prometheus, too, draws their moments."""
     records = (METERED, TOKENS, COST)
     questions = {record: _recorded(record, day) for record in records}
-    groups = needed(edition.groups(day.fleet), records)
+    groups = needed(edition.groups(billing.text(day.fleet), day.fleet.new_rates), records)
     day = replace(day, series=edition.scraped(day.series))
     counted = _counted(promtool, day, questions, reversed(groups) if prices_last else groups)
     return Bill(
