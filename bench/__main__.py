@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bench import measure
+from bench.editions import Edition, editions
 from bench.fleets import LIMITS, STORIES, Story, fleet_of
 from bench.simulation import simulate
 from tollbook.gen.errors import MissingToolError
 from tollbook.gen.promtool import Promtool, find
 
-LEDGER = "tollbook"
 DAILY_RULE = "the article's daily rule"
 UNSEEN = "of all tokens"
 
@@ -45,19 +47,26 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many days to simulate of each fleet (1)")
     parser.add_argument("--fleet", action="append", choices=list(FLEETS), help="only this one; may be repeated")
     parser.add_argument("--promtool", help="the promtool to count with (the one on PATH)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="days measured at once (one a processor)")
     options = parser.parse_args()
     try:
         promtool = find(options.promtool)
     except MissingToolError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    results = {
-        story: [result(promtool, story, seed) for seed in range(1, options.seeds + 1)]
-        for name, story in FLEETS.items()
-        if name in (options.fleet or FLEETS)
-    }
-    days = "day" if options.seeds == 1 else f"days each (seeds 1 to {options.seeds})"
-    print(f"Measured with promtool {promtool.version()}, {options.seeds} simulated {days}.\n")
+    measured, stories = editions(), [FLEETS[name] for name in FLEETS if name in (options.fleet or FLEETS)]
+    tasks = [(story, seed) for story in stories for seed in range(1, options.seeds + 1)]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        found = list(pool.map(lambda task: result(promtool, measured, *task), tasks))
+    results: dict[Story, list[Result]] = {story: [] for story in stories}
+    for (story, _), each in zip(tasks, found, strict=True):
+        results[story].append(each)
+    report(promtool, options.seeds, results)
+
+
+def report(promtool: Promtool, seeds: int, results: Mapping[Story, list[Result]]) -> None:
+    days = "day" if seeds == 1 else f"days each (seeds 1 to {seeds})"
+    print(f"Measured with promtool {promtool.version()}, {seeds} simulated {days}.\n")
     print(line(["fleet", "what happens"]))
     print(line(["---", "---"]))
     for story in results:
@@ -67,16 +76,17 @@ def main() -> None:
         print_table({story: [pick(each) for each in each_day] for story, each_day in results.items()})
 
 
-def result(promtool: Promtool, story: Story, seed: int) -> Result:
+def result(promtool: Promtool, measured: Sequence[Edition], story: Story, seed: int) -> Result:
     print(f"{story.__name__}, seed {seed}", file=sys.stderr)
     day = simulate(fleet_of(story, seed), seed)
-    bill = measure.bill(promtool, day)
-    tokens = {LEDGER: bill.billable, **measure.usual_ways(promtool, day)}
+    bills = {edition.name: measure.bill(promtool, day, edition) for edition in measured}
+    tokens = {**{name: bill.billable for name, bill in bills.items()}, **measure.usual_ways(promtool, day)}
+    dollars = {name: bill.dollars.total for name, bill in bills.items()}
     return Result(
         total={way: outcome.total for way, outcome in tokens.items()},
         rare_model={way: outcome.rare_model for way, outcome in tokens.items()},
         worst_cell={way: outcome.worst for way, outcome in tokens.items()},
-        usd={LEDGER: bill.dollars.total, DAILY_RULE: measure.daily_rule_error(promtool, day)},
+        usd={**dollars, DAILY_RULE: measure.daily_rule_error(promtool, day)},
         unseen={UNSEEN: sum(day.billable.observable.values()) / sum(day.billable.used.values()) - 1},
     )
 

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from bench.reference import CELL, FLAT_USD, total_usd
+from bench.server import prometheus
 from demo import history
 from demo.exposition import DURATION, FIRST_TOKEN, PER_TOKEN, REQUESTS
 from demo.fleet import DAY, HOUR, MINUTE, Fleet, fleet_of
@@ -36,7 +32,6 @@ from tollbook.gen.promtool import find
 #: 2026-11-18, 15:00 UTC.
 NOW = 1_795_014_000
 RANGES = {"1 hour": HOUR, "1 day": DAY, "7 days": 7 * DAY, "30 days": 30 * DAY, "90 days": 90 * DAY}
-READY_SECONDS = 120
 
 #: Of so many loads the fastest is told: what else runs on the machine only makes them slower.
 LOADS = 12
@@ -81,36 +76,6 @@ def requests(panels: Sequence[Json], length: int, setting: dict[str, str]) -> It
     for each in panels:
         for target in each.get("targets", ()):
             yield asked(each, target, length, moment, setting)
-
-
-@contextmanager
-def prometheus(program: str, data: Path) -> Iterator[str]:
-    """The address of a server that only answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-    config = data.parent / "prometheus.yml"
-    config.write_text("")
-    flags = [f"--config.file={config}", f"--storage.tsdb.path={data}", f"--web.listen-address={address}"]
-    flags.append("--storage.tsdb.retention.time=100y")
-    with subprocess.Popen([program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait_for(f"http://{address}/-/ready")
-            yield f"http://{address}"
-        finally:
-            server.terminate()
-
-
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=10):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def load(url: str, panels: Sequence[Json], length: int, setting: dict[str, str]) -> tuple[int, int, float]:

@@ -11,6 +11,10 @@ from bench.traffic import HOUR_SECONDS, Burst, Model, Rates, usd
 
 NAMESPACE = "kgateway-system"
 
+#: Of the spec, whose job all gateways share.
+SPEC_NAMESPACE, SPEC_NAME = "monitoring", "agentgateway-cost"
+JOB = f"{SPEC_NAMESPACE}/{SPEC_NAME}"
+
 #: Name and data-plane version: one for each meaning that `input` has had.
 GATEWAYS: dict[str, Version] = {"agentgateway1": (1, 5), "agentgateway2": (1, 4), "agentgateway3": (0, 11)}
 
@@ -40,6 +44,9 @@ class Fleet:
     new_rates: Mapping[str, Rates] = field(default_factory=dict)
     """By model: what it costs from a moment on, which to the spec is local midnight."""
     new_rates_from: int = MIDNIGHT
+    converted: float = 0.0
+    """Share of the requests to OpenAI that are asked in another format, and counted without their cached tokens as
+    `input`."""
 
     def rates(self, model: Model, second: int) -> Rates:
         return self.new_rates.get(model.name, model.rates) if second >= self.new_rates_from else model.rates
@@ -190,6 +197,35 @@ def paused(_: Random, nursery: Nursery, fleet: Fleet) -> None:
     fleet.paused = (Span(start, start + 11 * MINUTE),)
 
 
+def killed(random: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """under twelve times the load each container is killed every minute or two for a quarter of an hour, three times:
+    its new counters often pass the old ones before they are looked at"""
+    starts = [hour * HOUR_SECONDS + random.randrange(MINUTE) for hour in (1, 3, 5)]
+    for gateway in GATEWAYS:
+        fleet.bursts[gateway] += [Burst(start, start + 16 * MINUTE, 12.0) for start in starts]
+    for stable in _old_pods(nursery):
+        pod = stable
+        for start in starts:
+            second = start + random.randrange(MINUTE)
+            while second < start + 15 * MINUTE:
+                pod = restarted(random, pod, second, down=random.randrange(1, 6))
+                second += random.randrange(45, 150)
+        fleet.pods.append(pod)
+
+
+def converted(_: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """all that OpenAI serves is asked for in Messages format and not streamed: `input` lacks the cached tokens, which
+    the provider's format includes"""
+    fleet.pods += _old_pods(nursery)
+    fleet.converted = 1.0
+
+
+def mixed(_: Random, nursery: Nursery, fleet: Fleet) -> None:
+    """the same, but every second of these requests is streamed, and counted as the format says"""
+    fleet.pods += _old_pods(nursery)
+    fleet.converted = 0.5
+
+
 #: What happens to fleets, and must not cost accuracy.
 STORIES: tuple[Story, ...] = (
     *(steady, rolling, bursts, restarts, unreachable, outage, veterans, turmoil),
@@ -197,7 +233,7 @@ STORIES: tuple[Story, ...] = (
 )
 
 #: What does cost accuracy.
-LIMITS: tuple[Story, ...] = (lost, stopped, paused)
+LIMITS: tuple[Story, ...] = (lost, stopped, paused, killed, converted, mixed)
 
 
 def fleet_of(story: Story, seed: int) -> Fleet:

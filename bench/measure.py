@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from bench import billing, reference
+from bench import billing, reference, rulebook
+from bench.editions import TODAY, Edition
 from bench.replay import replay
+from bench.rulebook import Group
 from bench.simulation import Cell, Day
 from bench.target import END, TRILLION
 from bench.traffic import MODELS, RARE
-from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.model import Recording
 from tollbook.gen.promql_reading import metrics_of
 from tollbook.gen.promtool import Promtool
-from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
 
 STEP = Duration.parse("1m")
@@ -71,28 +69,34 @@ class Bill:
     dollars: Outcome
 
 
-def groups_for(spec: Spec, wanted: Iterable[str], given: Iterable[str] = ()) -> list[dict[str, Any]]:
+def groups_for(spec: Spec, wanted: Iterable[str], given: Iterable[str] = ()) -> list[Group]:
     """As generated, without the rules that these records and alerts do not need, if some records are given."""
-    groups = rules.build(spec)
+    return needed(rulebook.groups(spec), wanted, given)
+
+
+def needed(groups: Iterable[Group], wanted: Iterable[str], given: Iterable[str] = ()) -> list[Group]:
+    groups = list(groups)
     reads: dict[str, set[str]] = defaultdict(set)
-    for rule in (rule for group in groups for rule in group.rules):
-        reads[rule.record if isinstance(rule, Recording) else rule.alert] |= metrics_of(str(rule.expr))
-    needed, waiting = set[str](), set(wanted)
+    for rule in (rule for group in groups for rule in group["rules"]):
+        reads[_name(rule)] |= metrics_of(rule["expr"])
+    kept, waiting = set[str](), set(wanted)
     while waiting:
-        needed |= waiting
-        waiting = set[str]().union(*(reads[name] for name in waiting)) & reads.keys() - needed - {*given}
-    kept = (
-        {**group, "rules": [rule for rule in group["rules"] if (rule.get("record") or rule["alert"]) in needed]}
-        for group in rule_groups(groups)
-    )
-    return [group for group in kept if group["rules"]]
+        kept |= waiting
+        waiting = set[str]().union(*(reads[name] for name in waiting)) & reads.keys() - kept - {*given}
+    trimmed = ({**group, "rules": [rule for rule in group["rules"] if _name(rule) in kept]} for group in groups)
+    return [group for group in trimmed if group["rules"]]
 
 
-def bill(promtool: Promtool, day: Day, prices_last: bool = False) -> Bill:
+def _name(rule: Mapping[str, str]) -> str:
+    return rule["record"] if "record" in rule else rule["alert"]
+
+
+def bill(promtool: Promtool, day: Day, edition: Edition = TODAY, prices_last: bool = False) -> Bill:
     """`prices_last`: the gateways' rules run before those that record prices. Prometheus, too, draws their moments."""
     records = (METERED, TOKENS, COST)
     questions = {record: _recorded(record, day) for record in records}
-    groups = groups_for(billing.spec(day.fleet), records)
+    groups = needed(edition.groups(billing.text(day.fleet), day.fleet.new_rates), records)
+    day = replace(day, series=edition.scraped(day.series))
     counted = _counted(promtool, day, questions, reversed(groups) if prices_last else groups)
     return Bill(
         Outcome(counted[METERED], day.metered.observable),
@@ -127,7 +131,7 @@ def daily_rule_error(promtool: Promtool, day: Day) -> float:
 
 
 def _counted(
-    promtool: Promtool, day: Day, questions: Mapping[str, Sequence[str]], groups: Iterable[Any] = ()
+    promtool: Promtool, day: Day, questions: Mapping[str, Sequence[str]], groups: Iterable[Group] = ()
 ) -> dict[str, dict[Cell, float]]:
     """What the answers to each list of questions add up to."""
     answers = replay(promtool, groups, day.series, [question for asked in questions.values() for question in asked])

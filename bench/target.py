@@ -9,12 +9,15 @@ from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
-from bench.fleets import DURATION, NAMESPACE, Fleet
+from bench.fleets import DURATION, JOB, NAMESPACE, Fleet
 from bench.pods import Pod, Version, Watch
 from bench.traffic import MODELS, RARE, Model, Request, Usage
 from tollbook.gen import names
 
 SCRAPE_INTERVAL = 30
+
+#: What Prometheus makes of a metric's own `gateway` where the target bears one too.
+EXPORTED_GATEWAY = "exported_gateway"
 
 #: The grid on which promtool sees samples, in seconds.
 SLOT = 5
@@ -34,6 +37,9 @@ MILLION = 10**6
 
 #: Since this version the gateway counts dollars itself, at the prices of its own catalog: here, those of the spec.
 TELLS_DOLLARS = (1, 4)
+
+
+OPENAI = "openai"
 
 
 class Counted(NamedTuple):
@@ -93,13 +99,14 @@ class Series:
 
 
 def input_includes_cache(version: Version, provider: str) -> bool:
-    return version >= (1, 5) or provider in ("openai", "gcp.gemini")
+    return version >= (1, 5) or provider in (OPENAI, "gcp.gemini")
 
 
-def exported(usage: Usage, model: Model, version: Version) -> Iterator[tuple[str, int]]:
+def exported(usage: Usage, model: Model, version: Version, converted: bool = False) -> Iterator[tuple[str, int]]:
     """What one request adds to the counters of a data plane of this version."""
     cached = usage.cache_read + usage.cache_write
-    yield names.INPUT, usage.input + (cached if input_includes_cache(version, model.provider) else 0)
+    includes_cache = input_includes_cache(version, model.provider) and not converted
+    yield names.INPUT, usage.input + (cached if includes_cache else 0)
     yield names.OUTPUT, usage.output
     if model.caches and version >= (1, 0):
         yield names.CACHE_READ, usage.cache_read
@@ -154,7 +161,7 @@ class Target:
         self._enter(self.pod.process_at(request.second))
         model = request.model
         known = request.second >= self.pod.discovered or not self._older_than_monitoring
-        for token_type, tokens in exported(request.usage, model, self.pod.version):
+        for token_type, tokens in exported(request.usage, model, self.pod.version, self._converted(model)):
             self.metered.add(Counted(model, token_type), tokens, known)
         rates = dict(zip(names.TOKEN_TYPES, self.fleet.rates(model, request.second), strict=True))
         for token_type, tokens in request.usage.tokens.items():
@@ -162,6 +169,10 @@ class Target:
                 continue
             self.billable.add(Counted(model, token_type), tokens, known)
             self.trillionths.add(Counted(model, token_type), int(tokens * rates[token_type] * MILLION), known)
+
+    def _converted(self, model: Model) -> bool:
+        share = self.fleet.converted if model.provider == OPENAI else 0
+        return share > 0 and self.random.random() < share
 
     @property
     def _older_than_monitoring(self) -> bool:
@@ -244,13 +255,13 @@ class Target:
 
     def _target_labels(self, node: str) -> dict[str, str]:
         labels = {
-            names.JOB: f"monitoring/{NAMESPACE}-{self.pod.gateway}",
+            names.JOB: JOB,
             names.INSTANCE: self.pod.instance,
             names.NAMESPACE: NAMESPACE,
             "pod": self.pod.name,
             "container": "agentgateway",
             "endpoint": "metrics",
-            names.GATEWAY_NAME_TARGET_LABEL: self.pod.gateway,
+            names.GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
         }
         return {**labels, "node": node} if node else labels
 
@@ -260,7 +271,7 @@ class Target:
             return {names.TAG: self.pod.tag}
         token_type = {names.TOKEN_TYPE: shown.token_type} if shown.token_type else {}
         return {
-            names.GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
+            EXPORTED_GATEWAY: f"{NAMESPACE}/{self.pod.gateway}",
             "bind": f"80/{NAMESPACE}/{self.pod.gateway}",
             "listener": "http",
             "route": f"{NAMESPACE}/{model.route}",

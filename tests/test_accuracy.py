@@ -20,16 +20,21 @@ from random import Random
 
 import pytest
 
-from bench import measure
+from bench import billing, measure, rulebook
+from bench.editions import Edition, editions, release_labels
 from bench.fleets import (
     GATEWAYS,
+    JOB,
     LIMITS,
     MIDNIGHT,
     STORIES,
     Fleet,
     Story,
+    converted,
     fleet_of,
+    killed,
     lost,
+    mixed,
     paused,
     repriced,
     restarts,
@@ -41,7 +46,7 @@ from bench.measure import Bill, Outcome, usual_ways
 from bench.pods import LONG_AGO, NEVER, Pod, Process, Span, Version, Watch, cut_off, forgotten
 from bench.replay import replay
 from bench.simulation import Cell, Day, simulate
-from bench.target import SCRAPE_INTERVAL, Counted, Series, Target
+from bench.target import EXPORTED_GATEWAY, SCRAPE_INTERVAL, Counted, Series, Target
 from bench.traffic import MODELS, RARE, Request, Usage, usd
 from tollbook.gen import names
 from tollbook.gen.promtool import Promtool
@@ -56,7 +61,7 @@ SEED = 1
 SHORT_BY_AT_MOST = 0.003
 DUST = 1e-9
 
-PROVED = (*STORIES, lost)
+PROVED = (*STORIES, lost, killed)
 
 
 @cache
@@ -120,7 +125,7 @@ def test_a_new_price_holds_from_midnight_give_or_take_a_step_and_a_scrape(
     """Nothing is billed at the new price that was used a step and a scrape before midnight, nor at the old one what was
     used a step after it: each cell lies between the bills that these would give."""
     day = day_of(repriced)
-    bill = measure.bill(Promtool(promtools[0][1]), day, prices_last) if prices_last else bills(repriced)
+    bill = measure.bill(Promtool(promtools[0][1]), day, prices_last=prices_last) if prices_last else bills(repriced)
     moments = (MIDNIGHT - measure.STEP.seconds - SCRAPE_INTERVAL, MIDNIGHT, MIDNIGHT + measure.STEP.seconds)
     possible = [dollars_with_new_prices_from(moment) for moment in moments]
     assert possible[1] == bill.dollars.truth
@@ -149,6 +154,25 @@ def test_the_newest_promtool_counts_the_same(
     newest = measure.bill(Promtool(promtools[-1][1]), day_of(story))
     assert newest.metered.counted == bills(story).metered.counted
     assert newest.dollars.counted == pytest.approx(bills(story).dollars.counted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", [restarts, veterans, upgraded], ids=named)
+def test_nothing_is_counted_worse_than_by_the_release(
+    story: Story, bills: Callable[[Story], Bill], promtools: list[tuple[str, Path]], released: Edition
+) -> None:
+    before = measure.bill(Promtool(promtools[0][1]), day_of(story), released)
+    for now, then in ((bills(story).billable, before.billable), (bills(story).dollars, before.dollars)):
+        assert abs(now.total) <= abs(then.total) + DUST
+        assert now.truth == then.truth
+
+
+@pytest.fixture(scope="module")
+def released() -> Edition:
+    _, *others = editions()
+    if not others:
+        pytest.skip("the release is not in this clone")
+    return others[0]
 
 
 # ---- The usual ways, which also show that the fleets would catch a ledger that counts wrongly ----------------------
@@ -254,6 +278,21 @@ def test_what_input_means_depends_on_the_pods_version_and_what_is_billed_does_no
     assert tokens((1, 4)) == ([700, 1, 20, 3], [700, 1, 20, 3])
 
 
+def test_a_converted_request_is_counted_without_its_cached_tokens_as_input() -> None:
+    openai = next(model for model in MODELS if model.provider == "openai" and model.caches)
+
+    def metered(converted: float) -> list[int]:
+        target = Target(
+            replace(pod(Process(Span(0, NEVER))), version=(1, 5)), Fleet("test", converted=converted), Random(SEED)
+        )
+        target.run([Request(10, openai, Usage(700, 1, cache_read=20, cache_write=3))])
+        assert target.billable.used[Counted(openai, names.INPUT)] == 700
+        return [target.metered.used[Counted(openai, token_type)] for token_type in names.TOKEN_TYPES]
+
+    assert metered(0) == [723, 1, 20, 3]
+    assert metered(1) == [700, 1, 20, 3]
+
+
 def test_a_request_costs_what_its_tokens_cost_at_its_moment() -> None:
     """0.80 and 4.00 USD per million tokens of input and output, of the cache 0.08 and 1.00; then tenfold."""
     dearer = {HAIKU.name: usd("8", "40", "0.8", "10")}
@@ -313,6 +352,27 @@ def test_the_same_seed_is_the_same_day_everywhere() -> None:
     assert len(said) == 1
 
 
+def test_the_release_is_given_the_labels_that_its_monitors_put_on_series() -> None:
+    [up, counter] = [
+        next(series for series in day_of(restarts).series if series.metric == metric)
+        for metric in (names.UP, names.TOKEN_USAGE_SUM)
+    ]
+    gateway = up.labels[names.GATEWAY]
+    assert (up.labels[names.JOB], counter.labels[EXPORTED_GATEWAY]) == ("monitoring/agentgateway-cost", gateway)
+    for labels in (release_labels(up.labels), release_labels(counter.labels)):
+        assert labels[names.JOB] == f"monitoring/{gateway.replace('/', '-')}"
+        assert gateway == f"kgateway-system/{labels[names.GATEWAY_NAME_TARGET_LABEL]}"
+        assert EXPORTED_GATEWAY not in labels
+    assert names.GATEWAY not in release_labels(up.labels)
+    assert release_labels(counter.labels)[names.GATEWAY] == gateway
+
+
+def test_the_fleets_job_is_the_one_that_the_spec_gives_its_targets() -> None:
+    for story in (*STORIES, *LIMITS):
+        fleet = fleet_of(story, SEED)
+        assert rulebook.spec(billing.text(fleet), fleet.new_rates).id == JOB
+
+
 def test_promtool_is_asked_for_values_of_any_size_and_label(promtool: Path) -> None:
     labels = {"name": 'a "quoted" } {b="c"} 1, 2', "other": "x"}
     values: dict[int, int | Decimal | None] = {0: 1, 6: 123456789012345, 12: None, 18: Decimal("0.000000000001"), 24: 7}
@@ -356,4 +416,4 @@ def test_the_page_shows_what_is_measured(story: Story, bills: Callable[[Story], 
 def test_the_page_tells_every_fleet() -> None:
     told = re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", PAGE.partition("\n### ")[0], re.MULTILINE)
     assert told == [(story.__name__, " ".join((story.__doc__ or "").split())) for story in (*STORIES, *LIMITS)]
-    assert {lost, stopped, paused} == set(LIMITS)
+    assert {lost, stopped, paused, killed, converted, mixed} == set(LIMITS)
