@@ -34,7 +34,10 @@ FLOORS: dict[str, tuple[str, str]] = {
     ),
     "files": ("reading scalars yamlsyntax yamlio", "vocabulary"),
     "loading": (
-        "subjects sections resolve shape label_checks price_checks scraping_checks backend_checks budget_checks load",
+        (
+            "subjects sections resolve shape label_checks price_checks scraping_checks gateway_checks backend_checks "
+            "budget_checks load"
+        ),
         "vocabulary files",
     ),
     "building": (
