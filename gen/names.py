@@ -66,6 +66,9 @@ RULE_GROUP = "rule_group"
 #: The upper bound of a histogram's bucket.
 BUCKET_BOUND = "le"
 
+#: The pod label that names the GatewayClass.
+GATEWAY_CLASS_POD_LABEL = "gateway.networking.k8s.io/gateway-class-name"
+
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
 GATEWAY_NAME_TARGET_LABEL = "gateway_networking_k8s_io_gateway_name"

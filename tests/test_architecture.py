@@ -41,7 +41,11 @@ FLOORS: dict[str, tuple[str, str]] = {
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests dashboard_forms headers inhibition oracle spending promtest traffic testgen " + TESTGENS,
+        (
+            "rulefile objects relabelings monitors manifests dashboard_forms headers inhibition oracle spending "
+            "promtest traffic testgen "
+        )
+        + TESTGENS,
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks form_checks", "vocabulary files building"),
