@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tollbook.gen.names import discovered_name
 from tollbook.gen.sections import also_at, repeats
 from tollbook.gen.spec import Histograms, Monitor
 from tollbook.gen.wording import quoted
@@ -52,6 +53,7 @@ def gateway_findings(resolved: Resolved) -> Iterator[Problem]:
         yield from _version(section, selection.version)
         yield from _histograms(section, selection.histograms)
         yield from _selection(section)
+        yield from _labels_alike(section, selection)
     yield from _selected_twice(selections)
     yield from _listed_twice(gateways)
     yield from _shared_jobs(gateways)
@@ -233,6 +235,14 @@ def _selection(section: Section) -> Iterator[Problem]:
             f"{quoted(by)} selects pods, which a PodMonitor finds; it does not go with monitor: {monitor}",
             section.place("monitor"),
             "use monitor: PodMonitor, or name the gateways",
+        )
+
+
+def _labels_alike(section: Section, selection: Selection) -> Iterator[Problem]:
+    keys = ((discovered_name(label), section.key_place("labels", label)) for label in selection.labels)
+    for name, place, first in repeats(keys):
+        yield section.error(
+            f"Prometheus cannot tell these labels apart: it calls both {quoted(name)}", place, also_at(first)
         )
 
 

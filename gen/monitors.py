@@ -10,7 +10,14 @@ from collections.abc import Iterable
 
 from tollbook.gen import names
 from tollbook.gen.objects import Manifest, metadata
-from tollbook.gen.relabelings import admitted, refused, relabelings, static_relabelings
+from tollbook.gen.relabelings import (
+    LONGEST_VALUE,
+    admitted,
+    metric_relabelings,
+    refused,
+    relabelings,
+    static_relabelings,
+)
 from tollbook.gen.spec import Gateway, Histograms, Monitor, Selection, Spec
 
 METRICS_PORT_NAME, METRICS_PORT, METRICS_PATH = "metrics", 15020, "/metrics"
@@ -18,9 +25,9 @@ METRICS_PORT_NAME, METRICS_PORT, METRICS_PATH = "metrics", 15020, "/metrics"
 #: agentgateway's own labels and those of the target are some twenty, and 16 attribution labels may come on top.
 LABEL_LIMIT = 64
 
-#: Callers choose the names of models, and a longer one fails the scrape of its pod. The longest that are in use are
-#: ARNs of Amazon Bedrock, which stay below 300 characters.
-LABEL_VALUE_LENGTH_LIMIT = 1024
+#: In bytes. The longest names of models are ARNs of Amazon Bedrock, of some 100 characters, and what callers write is
+#: cut before it comes here.
+LABEL_VALUE_LENGTH_LIMIT = 4 * LONGEST_VALUE
 
 _SERVICE_LABELS = {"app.kubernetes.io/component": "metrics"}
 _OF_A_GATEWAY = [{"key": names.GATEWAY_NAME_POD_LABEL, "operator": "Exists"}]
@@ -45,7 +52,7 @@ def _pod_monitor(spec: Spec) -> list[Manifest]:
         "namespaceSelector": {"any": True} if namespaces is None else {"matchNames": namespaces},
         "selector": {"matchExpressions": _OF_A_GATEWAY},
         **_limits(spec, [*named, *spec.selections]),
-        "podMetricsEndpoints": [{**_endpoint(spec), "relabelings": [*narrowing, *relabelings(spec)]}],
+        "podMetricsEndpoints": [_endpoint(spec, narrowing)],
     }
     return [_object(spec, "monitoring.coreos.com/v1", "PodMonitor", described)]
 
@@ -60,7 +67,7 @@ def _service_monitor(spec: Spec) -> list[Manifest]:
         "namespaceSelector": {"matchNames": _namespaces(named, ())},
         "selector": {"matchLabels": _SERVICE_LABELS, "matchExpressions": _OF_A_GATEWAY},
         **_limits(spec, named),
-        "endpoints": [{**_endpoint(spec), "relabelings": [*admitted(named, ()), *relabelings(spec)]}],
+        "endpoints": [_endpoint(spec, admitted(named, ()))],
     }
     services = [_metrics_service(spec, gateway) for gateway in named]
     return [*services, _object(spec, "monitoring.coreos.com/v1", "ServiceMonitor", described)]
@@ -98,6 +105,7 @@ def _scrape_config(spec: Spec) -> list[Manifest]:
         "honorLabels": False,
         **_limits(spec, named),
         "relabelings": static_relabelings(spec),
+        "metricRelabelings": metric_relabelings(spec),
     }
     return [_object(spec, "monitoring.coreos.com/v1alpha1", "ScrapeConfig", described)]
 
@@ -122,7 +130,7 @@ def _namespaces(named: list[Gateway], selections: tuple[Selection, ...]) -> list
     return sorted(found)
 
 
-def _endpoint(spec: Spec) -> Manifest:
+def _endpoint(spec: Spec, narrowing: list[Manifest]) -> Manifest:
     return {
         "port": METRICS_PORT_NAME,
         "path": METRICS_PATH,
@@ -130,6 +138,8 @@ def _endpoint(spec: Spec) -> Manifest:
         "scrapeTimeout": str(spec.prometheus.scrape_timeout),
         # The labels of the target win: what a pod says of itself must not move its spending to another gateway.
         "honorLabels": False,
+        "relabelings": [*narrowing, *relabelings(spec)],
+        "metricRelabelings": metric_relabelings(spec),
     }
 
 

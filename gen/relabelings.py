@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tollbook.gen import names
@@ -14,6 +13,11 @@ _NAMESPACE = "__meta_kubernetes_namespace"
 
 #: Matches any value of one label: Prometheus joins the source labels with semicolons, which none of their values holds.
 _ANY = "[^;]*"
+
+#: Callers write some labels: a model is called as they ask for it, and a team may be what a header says. Longer values
+#: are cut, for one that is over the limit of the scrape would have the whole pod unseen. In characters, of which UTF-8
+#: makes four bytes at most.
+LONGEST_VALUE = 256
 
 #: What must hold together: label of discovery -> regex.
 Conditions = Mapping[str, str]
@@ -28,6 +32,11 @@ def static_relabelings(spec: Spec) -> list[Manifest]:
     return [{"action": "replace", "targetLabel": names.JOB, "replacement": spec.id}]
 
 
+def metric_relabelings(spec: Spec) -> list[Manifest]:
+    attribution = (entry.label for entry in spec.attribution)
+    return [_shortened(label) for label in (names.REQUEST_MODEL, names.RESPONSE_MODEL, *attribution)]
+
+
 def admitted(gateways: Iterable[Gateway], selections: Iterable[Selection]) -> list[Manifest]:
     """Keeps these gateways and whichever match a selection."""
     return [_narrowing("keep", [*_by_name(gateways), *map(_conditions, selections)])]
@@ -36,6 +45,11 @@ def admitted(gateways: Iterable[Gateway], selections: Iterable[Selection]) -> li
 def refused(gateways: Sequence[Gateway]) -> list[Manifest]:
     """Drops these gateways, which are scraped by other means: nobody may be counted twice."""
     return [_narrowing("drop", _by_name(gateways))] if gateways else []
+
+
+def _shortened(label: str) -> Manifest:
+    regex = f"(.{{{LONGEST_VALUE}}}).+"
+    return {"action": "replace", "sourceLabels": [label], "regex": regex, "targetLabel": label, "replacement": "$1"}
 
 
 def _gateway() -> Manifest:
@@ -82,9 +96,4 @@ def _one_of(values: Sequence[str]) -> str:
 
 def _pod_label(label: str, kind: str = "label") -> str:
     """As Prometheus' discovery calls it."""
-    return f"__meta_kubernetes_pod_{kind}_{discovered_name(label)}"
-
-
-def discovered_name(label: str) -> str:
-    """Of a Kubernetes label: Prometheus makes an underscore of whatever its own names may not hold."""
-    return re.sub(r"[^a-zA-Z0-9_]", "_", label)
+    return f"__meta_kubernetes_pod_{kind}_{names.discovered_name(label)}"

@@ -140,6 +140,7 @@ def _scrape_config(name: str, spec: Json, endpoint: Json, relabelling: list[Json
         "honor_labels": endpoint.get("honorLabels", False),
         **_limits(spec),
         "relabel_configs": relabelling,
+        "metric_relabel_configs": [_relabelling(each) for each in endpoint.get("metricRelabelings", ())],
         "static_configs": targets,
     }
 
@@ -155,6 +156,7 @@ def _static_scrape_config(monitor: Json) -> Json:
         "honor_labels": spec.get("honorLabels", False),
         **_limits(spec),
         "relabel_configs": [_relabelling(each) for each in spec.get("relabelings", ())],
+        "metric_relabel_configs": [_relabelling(each) for each in spec.get("metricRelabelings", ())],
         "static_configs": [dict(each) for each in spec["staticConfigs"]],
     }
 

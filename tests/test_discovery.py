@@ -1,4 +1,4 @@
-"""Which pods the monitors find, and the labels of their targets: Prometheus itself relabels what a cluster would list.
+"""Which pods the monitors find, and the labels of what is scraped: Prometheus itself relabels what a cluster lists.
 
 Nothing here is read from our own output: what must be found is written down beside each spec.
 """
@@ -12,10 +12,18 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from gateway_pods import GatewayPod, running
 from manifest_objects import EVERY_MONITOR, Json, monitors_of
 from operator_discovery import Pod, prometheus_config
+from spec_builders import spec_of
+
+from tollbook.gen.oracle import Request
+
+if TYPE_CHECKING:
+    from conftest import Server
 
 Target = dict[str, str]
 Discover = Callable[..., list[Target]]
@@ -51,7 +59,7 @@ def discover(promtool: Path, tmp_path: Path) -> Discover:
         return [target for each in config["scrape_configs"] for target in of_job(file, each["job_name"])]
 
     def of_job(file: Path, job: str) -> list[Target]:
-        command = [promtool, "check", "service-discovery", "--timeout=1s", file, job]
+        command = [str(promtool), "check", "service-discovery", "--timeout=1s", str(file), job]
         said = subprocess.run(command, capture_output=True, check=True).stdout
         return [target["labels"] for target in json.loads(said) if target["labels"]]
 
@@ -210,3 +218,53 @@ def test_names_are_no_regexes(discover: Discover) -> None:
     ]
     found = discover(monitors_of("gateways: [{class: a.b}]"), pods)
     assert [target["pod"] for target in found] == ["dotted"]
+
+
+# ---- What is scraped ---------------------------------------------------------------------------------------------
+
+SCRAPED = """
+prometheus: {scrape_interval: 1s, scrape_timeout: 1s}
+limits: {series_per_pod: 600}
+gateways: [{class: agentgateway}]
+attribution: [{label: team, expression: x}]
+"""
+ENDLESS = "x" * 5_000
+LONG_ONCE = "é" * 256
+
+
+def test_a_pod_with_too_much_to_say_costs_only_itself(prometheus_server: Callable[..., Server], tmp_path: Path) -> None:
+    """Be it names without end, which are cut, or names without number."""
+    spec = spec_of(SCRAPED.replace("[{class: agentgateway}]", "[{name: edge, namespace: ai}]"))
+    (gateway,) = spec.gateways
+    healthy, wordy, numerous = (GatewayPod(gateway, name) for name in ("healthy", "wordy", "numerous"))
+    healthy.serve(Request(gateway, "openai", "gpt", "gpt-2024", labels={"team": "red"}, output=1))
+    wordy.serve(
+        Request(gateway, "openai", ENDLESS, "gpt-2024", labels={"team": "red"}, output=2),
+        Request(gateway, "openai", "gpt", "gpt-2024", labels={"team": LONG_ONCE + "é"}, output=3),
+    )
+    numerous.serve(
+        *(Request(gateway, "openai", f"m{number}", "gpt", labels={"team": "red"}, output=4) for number in range(50))
+    )
+    with running([healthy, wordy, numerous]) as alive:
+        listed = [Pod("edge", "ai", pod.name, pod.address) for pod in alive]
+        (tmp_path / "none.yaml").write_text("groups: []")
+        server = prometheus_server(json.dumps(prometheus_config(monitors_of(SCRAPED), listed, "none.yaml", "1m")))
+        for pod in (*alive, *alive):
+            pod.wait_for_scrape()
+
+        def vector(query: str, *by: str) -> dict[tuple[str, ...], float]:
+            result = server.get("/api/v1/query", query=query)["result"]
+            return {tuple(each["metric"].get(label, "") for label in by): float(each["value"][1]) for each in result}
+
+        assert vector('up{job="monitoring/agentgateway-cost"}', "gateway", "pod") == {
+            ("ai/edge", "healthy"): 1,
+            ("ai/edge", "wordy"): 1,
+            ("ai/edge", "numerous"): 0,
+        }
+        sums = 'agentgateway_gen_ai_client_token_usage_sum{gen_ai_token_type="output"}'
+        told = ("gateway", "exported_gateway", "pod", "gen_ai_request_model", "team")
+        assert vector(sums, *told) == {
+            ("ai/edge", "ai/edge", "healthy", "gpt", "red"): 1,
+            ("ai/edge", "ai/edge", "wordy", "x" * 256, "red"): 2,
+            ("ai/edge", "ai/edge", "wordy", "gpt", LONG_ONCE): 3,
+        }

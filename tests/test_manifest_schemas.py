@@ -118,7 +118,7 @@ def may_be(value: Any, sample: Json, place: Place) -> bool:
     """Maps whose keys are free may hold others, and so may texts that are written for people or judged by promtool."""
     where = words(place)
     if isinstance(value, list):
-        return value == ["x"] and where[-1] == "matchNames"
+        return value == ["x"] and (where[-1] == "matchNames" or where[-2:] == ("metricRelabelings", "sourceLabels"))
     if isinstance(value, dict):
         return where in FREE and (where != ("spec", "selector") or sample["kind"] == "Service")
     if not isinstance(value, str):
