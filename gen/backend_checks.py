@@ -52,7 +52,8 @@ def _repeated(backends: list[Located]) -> Iterator[Problem]:
     for section, gateway, backend in backends:
         name_place, path_place = section.place("name"), section.place("path")
         sections |= {name_place: section, path_place: section}
-        objects.append(((gateway.namespace, backend.name), name_place))
+        if gateway.namespace:
+            objects.append(((gateway.namespace, backend.name), name_place))
         paths.append(((gateway.id, backend.path), path_place))
     for (namespace, _), place, first in repeats(objects):
         message = f"the namespace {quoted(namespace)} already has a backend of this name"

@@ -97,12 +97,21 @@ def _match_values(section: Section, budget: Budget, resolved: Resolved) -> Itera
         value = budget.match.get(MATCH_LABELS[key])
         if value is None or value in values or source in resolved.incomplete:
             continue
+        if key == "gateway" and _may_be_selected(value, resolved):
+            continue
         yield section.error(
             f"it matches the {key} {quoted(value)}, which is not in {source}",
             section.place("match", key),
             _meant(key, value, resolved) or did_you_mean(value, values) or f"known here: {', '.join(values)}",
         )
     yield from _match_pair(section, budget, resolved)
+
+
+def _may_be_selected(gateway: str, resolved: Resolved) -> bool:
+    """Which gateways match is not known, but where they are looked for."""
+    namespace, slash, _ = gateway.partition("/")
+    looked_in = (selection.namespaces for selection in resolved.spec.selections)
+    return bool(slash) and any(namespaces is None or namespace in namespaces for namespaces in looked_in)
 
 
 def _meant(key: str, value: str, resolved: Resolved) -> str:

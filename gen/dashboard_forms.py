@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tollbook.gen import names
-from tollbook.gen.manifests import Manifest, metadata
+from tollbook.gen.objects import Manifest, metadata
 from tollbook.gen.spec import Spec
 
 Json = Mapping[str, Any]

@@ -8,6 +8,7 @@ from datetime import date
 from tollbook.gen.backend_checks import backend_findings
 from tollbook.gen.budget_checks import budget_findings
 from tollbook.gen.errors import FindingsError, Problem, Severity, in_order
+from tollbook.gen.gateway_checks import gateway_findings
 from tollbook.gen.label_checks import label_findings
 from tollbook.gen.price_checks import price_findings
 from tollbook.gen.resolve import resolve
@@ -16,7 +17,7 @@ from tollbook.gen.shape import shape_findings
 from tollbook.gen.spec import Spec
 from tollbook.gen.yamlio import read
 
-_CHECKS = (scraping_findings, backend_findings, label_findings, budget_findings)
+_CHECKS = (scraping_findings, gateway_findings, backend_findings, label_findings, budget_findings)
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,18 @@ RULE_GROUP = "rule_group"
 #: The upper bound of a histogram's bucket.
 BUCKET_BOUND = "le"
 
+#: The pod label that names the GatewayClass.
+GATEWAY_CLASS_POD_LABEL = "gateway.networking.k8s.io/gateway-class-name"
+
 #: The pod label that names the Gateway, and the label the operator makes of it on every target.
 GATEWAY_NAME_POD_LABEL = "gateway.networking.k8s.io/gateway-name"
 GATEWAY_NAME_TARGET_LABEL = "gateway_networking_k8s_io_gateway_name"
+
+
+def discovered_name(label: str) -> str:
+    """Of a Kubernetes label: Prometheus makes an underscore of whatever its own names may not hold."""
+    return re.sub(r"[^a-zA-Z0-9_]", "_", label)
+
 
 #: agentgateway's word for "no value".
 UNKNOWN = "unknown"

@@ -32,6 +32,7 @@ from tollbook.gen.spec import (
     Price,
     Prometheus,
     Rates,
+    Selection,
     Spec,
     Threshold,
     Tier,
@@ -49,7 +50,7 @@ class Resolved:
     spec: Spec
     prometheus: Section
     lists: Mapping[str, tuple[Section, ...]]
-    """By section name, as long as the spec's own tuple and in its order."""
+    """By name of the spec's own tuple, as long as that and in its order."""
     incomplete: frozenset[str]
     """Sections of which something was refused: nothing may be called missing from them."""
 
@@ -59,6 +60,8 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
     units = {path[:2] if path[0] in LISTS else path[:1] for path in refused if path}
     top = {key: value for key, value in document.data.items() if (key,) not in units}
     lists = {section: _entries(document, top, section, units) for section in LISTS}
+    lists["selections"] = tuple(section for section in lists["gateways"] if selects(section.data))
+    lists["gateways"] = tuple(section for section in lists["gateways"] if not selects(section.data))
     prometheus = Section(document, ("prometheus",), top.get("prometheus", {}))
     name, namespace = top.get("name", "agentgateway-cost"), top.get("namespace", "monitoring")
     spec_id = f"{namespace}/{name}"
@@ -68,8 +71,8 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
         labels=top.get("labels", {}),
         prometheus=_prometheus(prometheus.data),
         gateways=tuple(_gateway(section.data, spec_id) for section in lists["gateways"]),
-        selections=(),
-        limits=Limits(series_per_pod=20_000, models_per_gateway=500),
+        selections=tuple(_selection(section.data) for section in lists["selections"]),
+        limits=_limits(top.get("limits", {})),
         models=tuple(_model(section.data) for section in lists["models"]),
         attribution=tuple(_attribution(section.data) for section in lists["attribution"]),
         budgets=tuple(_budget(section.data) for section in lists["budgets"]),
@@ -102,16 +105,39 @@ def _prometheus(data: Mapping[str, Any]) -> Prometheus:
     )
 
 
-def _gateway(data: Mapping[str, Any], spec_id: str) -> Gateway:
-    name, namespace = data["name"], data["namespace"]
-    monitor = Monitor(data.get("monitor", "PodMonitor"))
+def _limits(data: Mapping[str, Any]) -> Limits:
+    return Limits(data.get("series_per_pod", 20_000), data.get("models_per_gateway", 500))
+
+
+def selects(data: Mapping[str, Any]) -> bool:
+    """Whether an entry of `gateways` takes whichever match, instead of one by name."""
+    return "class" in data or "labels" in data
+
+
+def _selection(data: Mapping[str, Any]) -> Selection:
+    namespaces = data.get("namespaces", "any")
+    return Selection(
+        gateway_class=data.get("class", ""),
+        labels=data.get("labels", {}),
+        namespaces=None if namespaces == "any" else tuple(dict.fromkeys(namespaces)),
+        version=_version(data),
+        histograms=Histograms(data.get("histograms", "classic")),
+    )
+
+
+def _version(data: Mapping[str, Any]) -> tuple[int, int]:
     major, minor = data.get("version", "1.5").split(".")[:2]
+    return int(major), int(minor)
+
+
+def _gateway(data: Mapping[str, Any], spec_id: str) -> Gateway:
+    monitor = Monitor(data.get("monitor", "PodMonitor"))
     job = data.get("job", "") if monitor is Monitor.NONE else spec_id
     backends = tuple(_backend(backend) for backend in data.get("backends", ()))
     return Gateway(
-        name=name,
-        namespace=namespace,
-        version=(int(major), int(minor)),
+        name=data["name"],
+        namespace=data.get("namespace", ""),
+        version=_version(data),
         monitor=monitor,
         job=job,
         instances=tuple(data.get("instances", ())),
@@ -130,7 +156,14 @@ def _backend(data: Mapping[str, Any]) -> Backend:
 def _model(data: Mapping[str, Any]) -> Model:
     free = data.get("free", False)
     prices = (_NO_PRICE,) if free else tuple(_price(price) for price in data.get("prices", ()))
-    return Model(current_provider(data["provider"]), data["name"], tuple(data.get("aliases", ())), prices, free, data.get("format", ""))
+    return Model(
+        provider=current_provider(data["provider"]),
+        name=data["name"],
+        aliases=tuple(data.get("aliases", ())),
+        prices=prices,
+        free=free,
+        format=data.get("format", ""),
+    )
 
 
 def _price(data: Mapping[str, Any]) -> Price:

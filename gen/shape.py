@@ -102,6 +102,8 @@ def _pattern(violation: _Violation) -> tuple[str, str]:
 
 def _type(violation: _Violation) -> tuple[str, str]:
     value = violation.value
+    if isinstance(violation.limit, list):
+        return f"{violation.schema['patternErrorMessage']}, not {_described(value)}", ""
     if violation.limit != "string" or not isinstance(value, int | Decimal):
         hint = "remove the quotes" if violation.limit in _types_without_quotes(value) else ""
         return f"must be {_TYPES[violation.limit]}, not {_described(value)}", hint
@@ -158,6 +160,7 @@ _SENTENCES: dict[str, Callable[[_Violation], tuple[str, str]]] = {
     "exclusiveMaximum": _range("less than"),
     "maxLength": _max_length,
     "minItems": lambda _: ("must hold at least one entry", ""),
+    "minProperties": lambda _: ("must hold at least one key", ""),
     "maxItems": _max_items,
 }
 _TYPES = {
@@ -191,6 +194,8 @@ def _findings(violation: _Violation, document: Document) -> Iterator[tuple[Path,
     path = violation.path
     if violation.keyword == "required":
         yield from _missing(violation, document)
+    elif violation.keyword == "anyOf":
+        yield from _missing_any(violation, document)
     elif violation.keyword == "additionalProperties":
         yield from _unknown(violation, document)
     elif violation.value is None:
@@ -208,9 +213,22 @@ def _findings(violation: _Violation, document: Document) -> Iterator[tuple[Path,
 def _missing(violation: _Violation, document: Document) -> Iterator[tuple[Path, Problem]]:
     """A key whose near miss is reported as unknown is not reported as missing, too."""
     path, key = violation.path, violation.message
-    if key not in {nearest(unknown, _known(violation)) for unknown in _unknown_keys(violation)}:
+    if key not in _meant(violation):
         message = sentence_about(document, path, f"the key {quoted(key)} is missing")
         yield (*path, key), Problem(message, document.value_place(path))
+
+
+def _missing_any(violation: _Violation, document: Document) -> Iterator[tuple[Path, Problem]]:
+    """In the schema `anyOf` says nothing but that one of some keys is required."""
+    path, keys = violation.path, [key for required in violation.limit for key in required["required"]]
+    if isinstance(violation.value, dict) and not _meant(violation) & set(keys):
+        message = sentence_about(document, path, f"one of the keys {listed(map(quoted, keys))} is required")
+        yield path, Problem(message, document.value_place(path))
+
+
+def _meant(violation: _Violation) -> set[str | None]:
+    """The known keys that unknown ones are near."""
+    return {nearest(unknown, _known(violation)) for unknown in _unknown_keys(violation)}
 
 
 def _unknown(violation: _Violation, document: Document) -> Iterator[tuple[Path, Problem]]:

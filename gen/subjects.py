@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _NOUNS = {"gateways": "gateway", "models": "model", "attribution": "attribution label", "budgets": "budget"}
 _ID_KEYS = {"attribution": "label"}
-_SECTIONS = ("prometheus", "dashboard", "labels")
+_SECTIONS = ("prometheus", "limits", "dashboard", "labels")
 
 
 def sentence_about(document: Document, path: Path, sentence: str) -> str:
@@ -56,7 +56,8 @@ def _entry_name(noun: str, entry: Any, key: str, index: str | int) -> str:
     """By its id, or by its position from one where it states none."""
     name = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(name, str):
-        return f"{noun} {int(index) + 1}"
+        selected = entry.get("class") if isinstance(entry, dict) and noun == "gateway" else None
+        return f"gateways of class {quoted(selected)}" if isinstance(selected, str) else f"{noun} {int(index) + 1}"
     namespace = entry.get("namespace")
     return f"{noun} {quoted(f'{namespace}/{name}' if isinstance(namespace, str) else name)}"
 

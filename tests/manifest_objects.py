@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from spec_builders import spec_of
 
 from tollbook import rules
 from tollbook.gen import yamlio
 from tollbook.gen.manifests import manifests
+from tollbook.gen.monitors import monitors
 from tollbook.gen.spec import Spec
 
 Json = dict[str, Any]
@@ -22,6 +24,8 @@ gateways:
   - {name: edge, namespace: ai, monitor: PodMonitor}
   - {name: inner, namespace: ai, monitor: ServiceMonitor}
   - {name: shared, namespace: agw, monitor: none, job: agw/agentgateway-proxy}
+  - {name: vm-berlin, monitor: ScrapeConfig, targets: ["gw1.example.org:15020", "[2001:db8::1]:15020"]}
+  - {name: vm-paris, monitor: ScrapeConfig, targets: ["gw2.example.org:15020"]}
 budgets: [{name: all, usd: 5, period: day}]
 """
 
@@ -29,6 +33,11 @@ budgets: [{name: all, usd: 5, period: day}]
 def objects_of(spec: Spec) -> list[Json]:
     text = yamlio.dump_all(manifests(spec, rules.build(spec)))
     return list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+
+
+def monitors_of(text: str) -> list[Json]:
+    """Of a spec's sections: the objects that make Prometheus scrape, without the rules."""
+    return list(yaml.load_all(yamlio.dump_all(monitors(spec_of(text))), Loader=yaml.CSafeLoader))
 
 
 def with_rules_in_one(objects: list[Json], name: str = "agentgateway-cost") -> list[Json]:

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
 
 GATEWAY_CLASS_LABEL = "gateway.networking.k8s.io/gateway-class-name"
+
+#: What a monitor says of all its endpoints -> Prometheus' word for it.
+LIMITS = {
+    "sampleLimit": "sample_limit",
+    "labelLimit": "label_limit",
+    "labelValueLengthLimit": "label_value_length_limit",
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,9 @@ class Pod:
     name: str
     address: str
     """Where its port 15020 can be reached."""
+    gateway_class: str = "agentgateway"
+    more_labels: Mapping[str, str] = field(default_factory=dict)
+    """Those that the Gateway's `infrastructure.labels` puts on its pods."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -32,8 +42,9 @@ class Pod:
             "app.kubernetes.io/name": self.gateway,
             "app.kubernetes.io/instance": self.gateway,
             "gateway.networking.k8s.io/gateway-name": self.gateway,
-            GATEWAY_CLASS_LABEL: "agentgateway",
+            GATEWAY_CLASS_LABEL: self.gateway_class,
             "app.kubernetes.io/managed-by": "agentgateway",
+            **self.more_labels,
         }
 
     @property
@@ -42,12 +53,24 @@ class Pod:
         return {"metrics": (15020, self.address), "listener-8080": (8080, "127.0.0.1:1")}
 
 
-def prometheus_config(monitors: Iterable[Json], pods: Iterable[Pod], rule_file: str, evaluation_interval: str) -> Json:
+def prometheus_config(
+    monitors: Iterable[Json],
+    pods: Iterable[Pod],
+    rule_file: str,
+    evaluation_interval: str,
+    enforced_namespace_label: str = "",
+) -> Json:
     """Of everything that was applied: monitors, the Services they select, and what else is of no interest here."""
+    configs = scrape_configs(list(monitors), list(pods))
+    if enforced_namespace_label:
+        # As the last relabeling, so that no monitor can undo it; written for one namespace of all monitors.
+        (namespace,) = {name.split("/")[1] for name in (config["job_name"] for config in configs)}
+        for config in configs:
+            config["relabel_configs"].append({"target_label": enforced_namespace_label, "replacement": namespace})
     return {
         "global": {"evaluation_interval": evaluation_interval},
         "rule_files": [rule_file],
-        "scrape_configs": scrape_configs(list(monitors), list(pods)),
+        "scrape_configs": configs,
     }
 
 
@@ -59,6 +82,8 @@ def scrape_configs(objects: list[Json], pods: list[Pod]) -> list[Json]:
             configs += _pod_monitor(monitor, pods)
         if monitor["kind"] == "ServiceMonitor":
             configs += _service_monitor(monitor, services, pods)
+        if monitor["kind"] == "ScrapeConfig":
+            configs.append(_static_scrape_config(monitor))
     return configs
 
 
@@ -79,13 +104,14 @@ def _pod_monitor(monitor: Json, pods: list[Pod]) -> Iterator[Json]:
     targets = [_pod_target(pod, port) for pod in listed for port in pod.ports]
     for number, endpoint in enumerate(spec["podMetricsEndpoints"]):
         relabelling = [
-            *_keep_labels("pod", spec["selector"]),
+            *_keep_selected("pod", spec["selector"]),
             _keep("__meta_kubernetes_pod_container_port_name", endpoint["port"]),
             *_target_labels(spec),
             {"target_label": "job", "replacement": f"{_namespace(monitor)}/{monitor['metadata']['name']}"},
             {"target_label": "endpoint", "replacement": endpoint["port"]},
+            *map(_relabelling, endpoint.get("relabelings", ())),
         ]
-        yield _scrape_config(f"podMonitor/{_id(monitor)}/{number}", endpoint, relabelling, targets)
+        yield _scrape_config(f"podMonitor/{_id(monitor)}/{number}", spec, endpoint, relabelling, targets)
 
 
 def _service_monitor(monitor: Json, services: list[Json], pods: list[Pod]) -> Iterator[Json]:
@@ -94,35 +120,67 @@ def _service_monitor(monitor: Json, services: list[Json], pods: list[Pod]) -> It
     targets = [target for service in listed for target in _endpoint_targets(service, pods)]
     for number, endpoint in enumerate(spec["endpoints"]):
         relabelling = [
-            *_keep_labels("service", spec["selector"]),
+            *_keep_selected("service", spec["selector"]),
             _keep("__meta_kubernetes_endpoint_port_name", endpoint["port"]),
             _copy("__meta_kubernetes_service_name", "service"),
             *_target_labels(spec),
             _copy("__meta_kubernetes_service_name", "job"),
             {"target_label": "endpoint", "replacement": endpoint["port"]},
+            *map(_relabelling, endpoint.get("relabelings", ())),
         ]
-        yield _scrape_config(f"serviceMonitor/{_id(monitor)}/{number}", endpoint, relabelling, targets)
+        yield _scrape_config(f"serviceMonitor/{_id(monitor)}/{number}", spec, endpoint, relabelling, targets)
 
 
-def _scrape_config(name: str, endpoint: Json, relabelling: list[Json], targets: list[Json]) -> Json:
+def _scrape_config(name: str, spec: Json, endpoint: Json, relabelling: list[Json], targets: list[Json]) -> Json:
     return {
         "job_name": name,
         "scrape_interval": endpoint["interval"],
         "scrape_timeout": endpoint["scrapeTimeout"],
         "metrics_path": endpoint["path"],
+        "honor_labels": endpoint.get("honorLabels", False),
+        **_limits(spec),
         "relabel_configs": relabelling,
+        "metric_relabel_configs": [_relabelling(each) for each in endpoint.get("metricRelabelings", ())],
         "static_configs": targets,
     }
+
+
+def _static_scrape_config(monitor: Json) -> Json:
+    """The targets are written in the object itself; Prometheus calls the job as the configuration is called."""
+    spec = monitor["spec"]
+    return {
+        "job_name": f"scrapeConfig/{_id(monitor)}",
+        "scrape_interval": spec["scrapeInterval"],
+        "scrape_timeout": spec["scrapeTimeout"],
+        "metrics_path": spec["metricsPath"],
+        "honor_labels": spec.get("honorLabels", False),
+        **_limits(spec),
+        "relabel_configs": [_relabelling(each) for each in spec.get("relabelings", ())],
+        "metric_relabel_configs": [_relabelling(each) for each in spec.get("metricRelabelings", ())],
+        "static_configs": [dict(each) for each in spec["staticConfigs"]],
+    }
+
+
+def _limits(spec: Json) -> Json:
+    return {theirs: spec[ours] for ours, theirs in LIMITS.items() if ours in spec}
 
 
 # ---- Relabelling -------------------------------------------------------------------------------------------------
 
 
-def _keep_labels(role: str, selector: Json) -> Iterator[Json]:
-    assert set(selector) == {"matchLabels"}, "nothing else is understood here"
-    for name, value in selector["matchLabels"].items():
+def _keep_selected(role: str, selector: Json) -> Iterator[Json]:
+    assert set(selector) <= {"matchLabels", "matchExpressions"}, "nothing else is understood here"
+    for name, value in selector.get("matchLabels", {}).items():
         meta = [f"__meta_kubernetes_{role}_{kind}_{sanitised(name)}" for kind in ("label", "labelpresent")]
         yield {"action": "keep", "source_labels": meta, "regex": f"({re.escape(value)});true"}
+    for expression in selector.get("matchExpressions", ()):
+        assert expression["operator"] == "Exists", "nothing else is understood here"
+        yield _keep(f"__meta_kubernetes_{role}_labelpresent_{sanitised(expression['key'])}", "true")
+
+
+def _relabelling(relabeling: Json) -> Json:
+    """The operator's own words are those of Prometheus, in another case."""
+    return {re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key): value for key, value in relabeling.items()}
 
 
 def _target_labels(spec: Json) -> Iterator[Json]:

@@ -115,7 +115,8 @@ def staged(
     (folder / names.RULES_FILE).write_text(outputs[names.RULES_FILE])
     applied = [*yaml.safe_load_all(outputs[names.MONITORING_FILE]), *also_applied]
     with running(pods) as alive:
-        listed = [Pod(pod.gateway.name, pod.gateway.namespace, pod.name, pod.address) for pod in alive]
+        in_kubernetes = [pod for pod in alive if pod.gateway.namespace]
+        listed = [Pod(pod.gateway.name, pod.gateway.namespace, pod.name, pod.address) for pod in in_kubernetes]
         config = prometheus_config(applied, listed, names.RULES_FILE, str(STEP))
         server = start(json.dumps(config))
         yield Stage(spec, server, alive, folder)

@@ -34,11 +34,18 @@ FLOORS: dict[str, tuple[str, str]] = {
     ),
     "files": ("reading scalars yamlsyntax yamlio", "vocabulary"),
     "loading": (
-        "subjects sections resolve shape label_checks price_checks scraping_checks backend_checks budget_checks load",
+        (
+            "subjects sections resolve shape label_checks price_checks scraping_checks gateway_checks backend_checks "
+            "budget_checks load"
+        ),
         "vocabulary files",
     ),
     "building": (
-        "rulefile manifests dashboard_forms headers inhibition oracle spending promtest traffic testgen " + TESTGENS,
+        (
+            "rulefile objects relabelings monitors manifests dashboard_forms headers inhibition oracle spending "
+            "promtest traffic testgen "
+        )
+        + TESTGENS,
         "vocabulary files",
     ),
     "judging": ("checks dashboard_checks form_checks", "vocabulary files building"),

@@ -28,14 +28,17 @@ from tollbook.gen.spec import (
     Budget,
     Burn,
     Dashboard,
+    Engine,
     Gateway,
     Histograms,
+    Limits,
     Model,
     Monitor,
     Period,
     Price,
     Prometheus,
     Rates,
+    Selection,
     Spec,
     Threshold,
     Tier,
@@ -93,6 +96,7 @@ def test_defaults() -> None:
             namespace="monitoring",
             labels={},
             prometheus=Prometheus(
+                engine=Engine.PROMETHEUS,
                 scrape_interval=Duration.parse("30s"),
                 scrape_timeout=Duration.parse("10s"),
                 step=Duration.parse("1m"),
@@ -104,17 +108,21 @@ def test_defaults() -> None:
             ),
             gateways=(
                 Gateway(
-                    "gateway1",
-                    "team-a",
-                    (1, 5),
-                    Monitor.POD,
-                    "monitoring/team-a-gateway1",
-                    (),
-                    Histograms.CLASSIC,
+                    name="gateway1",
+                    namespace="team-a",
+                    version=(1, 5),
+                    monitor=Monitor.POD,
+                    job="monitoring/agentgateway-cost",
+                    instances=(),
+                    targets=(),
+                    backends=(),
+                    histograms=Histograms.CLASSIC,
                     legacy_token_semantics=False,
                 ),
             ),
-            models=(Model("openai", "gpt-4o", (), (Price(None, rates, (), "", None),), free=False),),
+            selections=(),
+            limits=Limits(series_per_pod=20_000, models_per_gateway=500),
+            models=(Model("openai", "gpt-4o", (), (Price(None, rates, (), "", None),), free=False, format=""),),
             attribution=(),
             budgets=(),
             dashboard=Dashboard("LLM cost", "tollbook", ("llm", "finops")),
@@ -149,12 +157,15 @@ def test_the_schema_states_the_defaults_that_are_filled_in() -> None:
     for key, value in resolved.items():
         default = definitions["prometheus"]["properties"][key]["default"]
         assert value == (Duration.parse(default) if isinstance(value, Duration) else _like(value, default)), key
+    for key in definitions["limits"]["properties"]:
+        assert definitions["limits"]["properties"][key]["default"] == getattr(spec.limits, key)
     for key in ("title", "uid", "tags"):
         default = definitions["dashboard"]["properties"][key]["default"]
         assert getattr(spec.dashboard, key) == _like(getattr(spec.dashboard, key), default)
     assert definitions["attribution"]["properties"]["limit"]["default"] == spec.attribution[0].limit
     gateway = definitions["gateway"]["properties"]
     assert [gateway[key]["default"] for key in ("version", "monitor", "backends")] == ["1.5", Monitor.POD, []]
+    assert [gateway[key]["default"] for key in ("namespaces", "histograms")] == ["any", Histograms.CLASSIC]
     backend = definitions["backend"]["properties"]
     assert [backend[key]["default"] for key in ("secret", "path")] == ["", "/"]
     budget = definitions["budget"]["properties"]
@@ -180,13 +191,45 @@ def test_every_key_of_a_full_spec_reaches_its_value() -> None:
 
 
 def test_gateways_know_their_version_and_the_job_that_counts() -> None:
-    edge, other_edge, inner = load(FULL, "spec.yaml").spec.gateways
+    edge, other_edge, inner, *_ = load(FULL, "spec.yaml").spec.gateways
     assert [gateway.version for gateway in (edge, other_edge, inner)] == [(1, 4), (0, 11), (1, 10)]
     assert [gateway.job for gateway in (edge, other_edge)] == [
-        "edge-metrics",
+        "observability/llm-cost",
         "agentgateway-system/agentgateway-proxy",
     ]
     assert edge.backends[0] == Backend("claude", "anthropic", "claude-3-5-haiku-latest", "anthropic-key", "/anthropic")
+
+
+def test_gateways_outside_of_kubernetes_bear_the_name_that_the_spec_gives_them() -> None:
+    spec = load(FULL, "spec.yaml").spec
+    *_, berlin, paris = spec.gateways
+    assert [(gateway.id, gateway.namespace, gateway.job) for gateway in (berlin, paris)] == [
+        ("vm-berlin", "", "observability/llm-cost"),
+        ("vm-paris", "", "vms"),
+    ]
+    assert berlin.targets == ("gw1.example.org:15020", "[2001:db8::1]:15020")
+    assert paris.instances == ("gw2.example.org:15020",)
+    assert spec.jobs == ("observability/llm-cost", "agentgateway-system/agentgateway-proxy", "vms")
+
+
+def test_selections_say_what_must_match() -> None:
+    everywhere, here = load(FULL, "spec.yaml").spec.selections
+    assert everywhere == Selection("agentgateway", {}, None, (1, 5), Histograms.CLASSIC)
+    labels = {"tier": "ai", "example.com/spot": ""}
+    assert here == Selection("enterprise", labels, ("search-prod", "search-dev"), (1, 3), Histograms.BOTH)
+
+
+def test_a_selection_alone_counts_the_job_of_its_monitor() -> None:
+    spec = load(MINIMAL.replace("{name: gateway1, namespace: team-a}", "{labels: {tier: ai}}"), "spec.yaml").spec
+    assert (spec.gateways, spec.jobs) == ((), ("monitoring/agentgateway-cost",))
+    assert spec.selections == (Selection("", {"tier": "ai"}, None, (1, 5), Histograms.CLASSIC),)
+
+
+def test_limits_engine_and_formats_reach_their_values() -> None:
+    spec = load(FULL, "spec.yaml").spec
+    assert spec.limits == Limits(series_per_pod=5_000, models_per_gateway=100)
+    assert spec.prometheus.engine is Engine.MIMIR
+    assert [model.format for model in spec.models] == ["", "", "", "anthropic"]
 
 
 def test_prices_are_the_digits_of_the_file() -> None:
@@ -270,8 +313,8 @@ def test_the_schema_knows_no_unknown_keys_and_explains_each_known_one() -> None:
         *(
             f"/$defs/{name}"
             for name in (
-                *("prometheus", "gateway", "backend", "model", "price", "tier", "attribution", "budget", "dashboard"),
-                "budget/properties/burn",
+                *("prometheus", "limits", "gateway", "backend", "model", "price", "tier", "attribution", "budget"),
+                *("dashboard", "budget/properties/burn"),
             )
         ),
     }
@@ -294,6 +337,8 @@ def test_the_schema_accepts_what_loads() -> None:
 def test_the_vocabularies_of_schema_and_spec_are_the_same() -> None:
     definitions = packaged_schema("spec")["$defs"]
     assert definitions["gateway"]["properties"]["monitor"]["enum"] == list(Monitor)
+    assert definitions["gateway"]["properties"]["histograms"]["enum"] == list(Histograms)
+    assert definitions["prometheus"]["properties"]["engine"]["enum"] == list(Engine)
     assert definitions["budget"]["properties"]["period"]["examples"][:3] == list(Period)
 
 

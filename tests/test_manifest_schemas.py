@@ -40,13 +40,13 @@ def test_every_good_spec_gives_objects_without_problems(good: list[Json]) -> Non
 
 #: Where keys are the user's or ours to choose.
 FREE = {("metadata", "labels"), ("spec", "selector", "matchLabels"), ("spec", "selector"), ("rules", "labels")}
-OPTIONAL = {("rules", "labels"), ("rules", "for")}
+OPTIONAL = {("rules", "labels"), ("rules", "for"), ("spec", "scrapeClassicHistograms")}
 
 
 @pytest.fixture(scope="module")
 def samples(objects: list[Json]) -> list[Json]:
     """One object of each kind, and in the rules one rule of each shape."""
-    kinds = ("PodMonitor", "ServiceMonitor", "Service", "PrometheusRule")
+    kinds = ("PodMonitor", "ServiceMonitor", "ScrapeConfig", "Service", "PrometheusRule")
     chosen = [copy.deepcopy(of_kind(objects, kind)[0]) for kind in kinds]
     groups = chosen[-1]["spec"]["groups"]
     by_shape = {tuple(rule): rule for group in groups for rule in group["rules"]}
@@ -118,7 +118,7 @@ def may_be(value: Any, sample: Json, place: Place) -> bool:
     """Maps whose keys are free may hold others, and so may texts that are written for people or judged by promtool."""
     where = words(place)
     if isinstance(value, list):
-        return value == ["x"] and where[-1] == "matchNames"
+        return value == ["x"] and (where[-1] == "matchNames" or where[-2:] == ("metricRelabelings", "sourceLabels"))
     if isinstance(value, dict):
         return where in FREE and (where != ("spec", "selector") or sample["kind"] == "Service")
     if not isinstance(value, str):
@@ -144,9 +144,9 @@ Validators = Mapping[str, jsonschema.Draft202012Validator]
 
 @pytest.fixture(scope="session")
 def operator_schemas() -> Validators:
-    from cloudcoil.models.prometheus_operator import v1  # seconds
+    from cloudcoil.models.prometheus_operator import v1, v1alpha1  # seconds
 
-    models: list[Any] = [v1.PodMonitor, v1.ServiceMonitor, v1.PrometheusRule]
+    models: list[Any] = [v1.PodMonitor, v1.ServiceMonitor, v1.PrometheusRule, v1alpha1.ScrapeConfig]
     schemas = {model.__name__: closed(model.model_json_schema(by_alias=True)) for model in models}
     return {kind: jsonschema.Draft202012Validator(schema) for kind, schema in schemas.items()}
 
@@ -177,6 +177,19 @@ def test_the_operator_accepts_them(good: list[Json], operator_schemas: Validator
         ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "scrapeTimout"), "5s"),
         ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "interval"), "30 s"),
         ("PodMonitor", ("spec", "endpoints"), []),
+        ("PodMonitor", ("spec", "sampleLimits"), 5),
+        ("PodMonitor", ("spec", "sampleLimit"), "5"),
+        ("PodMonitor", ("spec", "selector", "matchExpressions", 0, "operator"), 1),
+        ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "relabelings", 0, "action"), "kept"),
+        ("PodMonitor", ("spec", "podMetricsEndpoints", 0, "relabelings", 0, "source_labels"), ["x"]),
+        ("PodMonitor", ("spec", "scrapeClassicHistograms"), "yes"),
+        ("ServiceMonitor", ("spec", "scrapeClassicHistograms"), "yes"),
+        ("ScrapeConfig", ("spec", "scrapeClassicHistograms"), "yes"),
+        ("ScrapeConfig", ("spec", "interval"), "30s"),
+        ("ScrapeConfig", ("spec", "scrapeInterval"), "30 s"),
+        ("ScrapeConfig", ("spec", "staticConfigs", 0, "targets"), []),
+        ("ScrapeConfig", ("spec", "staticConfigs", 0, "labels", "gateway"), 1),
+        ("ScrapeConfig", ("apiVersion",), "monitoring.coreos.com/v1"),
         ("PodMonitor", ("spec", "namespaceSelector", "matchNames"), "ai"),
         ("ServiceMonitor", ("spec", "endpoints", 0, "targetport"), 15020),
         ("ServiceMonitor", ("spec", "selector", "matchLabels", "a"), 1),

@@ -1,5 +1,5 @@
-"""What becomes of the Kubernetes objects: Go reads them as they were meant, they select exactly the gateways' pods, and
-they can be applied, however many rules there are."""
+"""What becomes of the Kubernetes objects: Go reads them as they were meant, there are as few as can be, and they can be
+applied, however many rules there are."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from manifest_objects import EVERY_MONITOR, Json, objects_of, of_kind
-from operator_discovery import Pod, prometheus_config
+from manifest_objects import EVERY_MONITOR, Json, monitors_of, objects_of, of_kind
 from spec_builders import spec_of
 
 from tollbook import rules
@@ -41,6 +40,8 @@ gateways:
   - {name: "12e3", namespace: "0b1"}
   - {name: "off", namespace: "1-1", monitor: ServiceMonitor}
   - {name: "007", namespace: "no", monitor: none, job: "10:20"}
+  - {name: "1e4", monitor: ScrapeConfig, targets: ["10:20"]}
+  - {class: "yes", labels: {a: "true", b: "08", "on": ""}, namespaces: ["0o7", "null"]}
 models:
   - {provider: "on", name: "3.10", aliases: ["1e1", ".5", "~", "0.1", "=", "a: b", "#x"], free: true}
 budgets: [{name: "0.10", usd: 1, period: 7d, match: {model: "3.10"}, labels: {team: "08", "on": "off"}}]
@@ -71,90 +72,6 @@ def json_documents(text: str) -> Iterator[Json]:
         yield document
 
 
-# ---- What they select -----------------------------------------------------------------------------------------
-
-#: Pods of the gateways and of others near them: a replica, another gateway, the same name in another namespace.
-NEIGHBOURS = [
-    ("edge", "ai", 1),
-    ("edge", "ai", 2),
-    ("inner", "ai", 1),
-    ("shared", "agw", 1),
-    ("other", "ai", 1),
-    ("edge", "agw", 1),
-    ("inner", "observability", 1),
-    ("edge-metrics", "ai", 1),
-]
-PODS = [
-    Pod(gateway, namespace, f"{gateway}-{number}", f"127.0.0.1:{port}")
-    for port, (gateway, namespace, number) in enumerate(NEIGHBOURS, start=20_000)
-]
-
-
-def targets(promtool: Path, folder: Path, objects: list[Json]) -> list[dict[str, str]]:
-    """As Prometheus itself relabels what is discovered."""
-    config = prometheus_config(objects, PODS, "none.yaml", "1m")
-    file = folder / "prometheus.json"
-    file.write_text(json.dumps(config))
-    found = []
-    for job in (each["job_name"] for each in config["scrape_configs"]):
-        command = [promtool, "check", "service-discovery", "--timeout=1s", file, job]
-        said = subprocess.run(command, capture_output=True, check=True).stdout
-        found += [target["labels"] for target in json.loads(said) if target["labels"]]
-    return found
-
-
-def test_each_monitor_finds_the_pods_of_its_gateway_only(promtool: Path, tmp_path: Path, objects: list[Json]) -> None:
-    def target(pod: Pod, job: str, **more: str) -> dict[str, str]:
-        return {
-            "__address__": pod.address,
-            "__metrics_path__": "/metrics",
-            "__scheme__": "http",
-            "__scrape_interval__": "15s",
-            "__scrape_timeout__": "5s",
-            "instance": pod.address,
-            "job": job,
-            "namespace": pod.namespace,
-            "pod": pod.name,
-            "container": "agentgateway",
-            "endpoint": "metrics",
-            "gateway_networking_k8s_io_gateway_name": pod.gateway,
-            **more,
-        }
-
-    first, replica, inner, *_ = PODS
-    assert by_pod(targets(promtool, tmp_path, objects)) == [
-        target(first, "observability/ai-edge"),
-        target(replica, "observability/ai-edge"),
-        target(inner, "inner-metrics", service="inner-metrics"),
-    ]
-
-
-def by_pod(found: list[dict[str, str]]) -> list[dict[str, str]]:
-    return sorted(found, key=lambda labels: labels["pod"])
-
-
-def test_labels_of_the_user_do_not_mislead_a_selector(promtool: Path, tmp_path: Path) -> None:
-    labels = '{"app.kubernetes.io/component": web, "gateway.networking.k8s.io/gateway-name": other}'
-    misled = objects_of(spec_of(re.sub("labels: .*", f"labels: {labels}", EVERY_MONITOR, count=1)))
-    found = by_pod(targets(promtool, tmp_path, misled))
-    assert [labels["pod"] for labels in found] == ["edge-1", "edge-2", "inner-1"]
-
-
-def test_the_rules_of_each_gateway_read_the_job_of_its_monitor(objects: list[Json]) -> None:
-    read = {
-        group["name"]: set(re.findall(r'\bjob="([^"]*)"', json.dumps(group).replace('\\"', '"')))
-        for each in of_kind(objects, "PrometheusRule")
-        for group in each["spec"]["groups"]
-        if ".gateway." in group["name"]
-    }
-    (pod_monitor,), (service,) = of_kind(objects, "PodMonitor"), of_kind(objects, "Service")
-    assert read == {
-        "tollbook.gateway.ai-edge": {f"observability/{pod_monitor['metadata']['name']}"},
-        "tollbook.gateway.ai-inner": {service["metadata"]["name"]},
-        "tollbook.gateway.agw-shared": {"agw/agentgateway-proxy"},
-    }
-
-
 # ---- What there is for each kind of monitor -------------------------------------------------------------------
 
 
@@ -162,27 +79,69 @@ def identities(objects: list[Json]) -> list[tuple[str, str, str]]:
     return [(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in objects]
 
 
-def test_each_gateway_has_what_its_monitor_needs(objects: list[Json]) -> None:
+def test_there_is_one_monitor_of_each_kind_that_is_needed(objects: list[Json]) -> None:
     """A ServiceMonitor needs a Service beside the pods, since a Service selects in its own namespace; a gateway that is
     scraped already needs nothing."""
-    assert identities(objects) == [
-        ("PodMonitor", "observability", "ai-edge"),
+    assert [each for each in identities(objects) if each[0] != "PrometheusRule"] == [
+        ("PodMonitor", "observability", "agentgateway-cost"),
         ("Service", "ai", "inner-metrics"),
-        ("ServiceMonitor", "observability", "ai-inner"),
-        ("PrometheusRule", "observability", "agentgateway-cost-prices-openai"),
-        ("PrometheusRule", "observability", "agentgateway-cost-gateway-ai-edge"),
-        ("PrometheusRule", "observability", "agentgateway-cost-gateway-ai-inner"),
-        ("PrometheusRule", "observability", "agentgateway-cost-gateway-agw-shared"),
-        ("PrometheusRule", "observability", "agentgateway-cost-totals"),
-        ("PrometheusRule", "observability", "agentgateway-cost-budgets"),
-        ("PrometheusRule", "observability", "agentgateway-cost-pace"),
-        ("PrometheusRule", "observability", "agentgateway-cost-reconciliation"),
-        ("PrometheusRule", "observability", "agentgateway-cost-targets"),
-        ("PrometheusRule", "observability", "agentgateway-cost-versions"),
-        ("PrometheusRule", "observability", "agentgateway-cost-usage"),
-        ("PrometheusRule", "observability", "agentgateway-cost-unpriced"),
-        ("PrometheusRule", "observability", "agentgateway-cost-evaluation"),
+        ("ServiceMonitor", "observability", "agentgateway-cost"),
+        ("ScrapeConfig", "observability", "agentgateway-cost"),
     ]
+
+
+def test_a_monitor_without_gateways_is_left_out() -> None:
+    by_others = "gateways: [{name: shared, namespace: agw, monitor: none, job: x}, {name: vm, monitor: none, job: z}]"
+    assert monitors_of(by_others) == []
+    selected = monitors_of("gateways: [{class: agentgateway}]")
+    assert [each["kind"] for each in selected] == ["PodMonitor"]
+
+
+def test_another_gateway_adds_no_object() -> None:
+    gateways = [f"{{name: gw-{number}, namespace: team-{number}}}" for number in range(1_000)]
+    (monitor,) = monitors_of(f"gateways: [{', '.join(gateways)}]")
+    assert sorted(monitor["spec"]["namespaceSelector"]["matchNames"]) == sorted(f"team-{n}" for n in range(1_000))
+
+
+def test_names_in_two_namespaces_that_read_alike_are_two_gateways() -> None:
+    """Though both would be called a-b-c."""
+    one = "{name: b-c, namespace: a, monitor: ServiceMonitor}"
+    other = "{name: c, namespace: a-b, monitor: ServiceMonitor}"
+    objects = monitors_of(f"gateways: [{one}, {other}]")
+    services = [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in of_kind(objects, "Service")]
+    assert services == [("a", "b-c-metrics"), ("a-b", "c-metrics")]
+
+
+def test_every_monitor_bounds_what_one_pod_may_expose() -> None:
+    objects = monitors_of(f"{EVERY_MONITOR}limits: {{series_per_pod: 1234}}\n")
+    keys = ("sampleLimit", "labelLimit", "labelValueLengthLimit")
+    bounds = {each["kind"]: tuple(each["spec"][key] for key in keys) for each in objects if each["kind"] != "Service"}
+    assert bounds == dict.fromkeys(("PodMonitor", "ServiceMonitor", "ScrapeConfig"), (1234, 64, 1024))
+
+
+def test_what_a_pod_says_of_itself_does_not_win(objects: list[Json]) -> None:
+    pod_monitor, service_monitor, scrape_config = (
+        of_kind(objects, kind)[0]["spec"] for kind in ("PodMonitor", "ServiceMonitor", "ScrapeConfig")
+    )
+    endpoints = (*pod_monitor["podMetricsEndpoints"], *service_monitor["endpoints"], scrape_config)
+    assert [endpoint["honorLabels"] for endpoint in endpoints] == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "kind"),
+    [
+        ("{name: gw, namespace: ai, histograms: both}", "PodMonitor"),
+        ("{class: agentgateway, histograms: both}", "PodMonitor"),
+        ("{name: gw, namespace: ai, monitor: ServiceMonitor, histograms: both}", "ServiceMonitor"),
+        ('{name: gw, monitor: ScrapeConfig, targets: ["gw:15020"], histograms: both}', "ScrapeConfig"),
+    ],
+)
+def test_beside_native_histograms_the_classic_ones_are_asked_for(gateway: str, kind: str) -> None:
+    """By the monitor that needs it, and by no other."""
+    pods, services = "{name: a, namespace: b}", "{name: c, namespace: d, monitor: ServiceMonitor}"
+    static = '{name: e, monitor: ScrapeConfig, targets: ["e:1"]}'
+    objects = monitors_of(f"gateways: [{pods}, {services}, {static}, {gateway}]")
+    assert [each["kind"] for each in objects if each["spec"].get("scrapeClassicHistograms")] == [kind]
 
 
 def test_the_metrics_service_is_headless(objects: list[Json]) -> None:
