@@ -13,7 +13,6 @@ from tollbook.gen.promql import (
     Expr,
     aggregate,
     binary,
-    call,
     either,
     eq,
     negative,
@@ -63,7 +62,7 @@ def _sums_missing(spec: Spec) -> Alert:
     even of that of requests, which failed ones are counted in too."""
     kept = by_gateway(spec)
     lookups = sum_by(kept, risen(spec, scraped(spec, names.CATALOG_LOOKUPS), LATELY))
-    native = sum_by(kept, call("histogram_count", scraped(spec, names.TOKEN_USAGE).now()))
+    native = aggregate("count", scraped(spec, names.TOKEN_USAGE).now(), kept)
     sums, requests = (
         aggregate("group", over_time("present", scraped(spec, metric), LATELY), kept)
         for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
