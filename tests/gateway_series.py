@@ -29,6 +29,12 @@ def build_info(pod: str = "gw-1", /, tag: str = "v1.5.0", **labels: str) -> str:
     return notation("agentgateway_build_info", **target(pod, tag=tag, **labels))
 
 
+def booked(gateway: str = "ai/gw", instance: str = "gw-1:15020", **labels: str) -> str:
+    """What the ledger records of a target in somebody else's job: whose usage it shows."""
+    own = {"job": "proxies", "instance": instance, "gateway": gateway, "gen_ai_system": "openai", "model": "gpt"}
+    return notation("agentgateway:usage:booked", **own, **labels)
+
+
 def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
     """A metric of LLM requests; where the target bears the gateway's name, the metric's own stands beside it."""
     own = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_series import build_info, up
+from gateway_series import booked, build_info, up
 from promtool_cases import Case, failures, rule_file
-from spec_builders import JOB, notation, spec_of
+from spec_builders import JOB, spec_of
 
 from tollbook.rules import facts, targets
 
@@ -31,12 +31,6 @@ def case(name: str, series: dict[str, str], *alerts: tuple[str, str, Expected], 
 
 def silent(*minutes: int, but: str = "") -> list[tuple[str, str, Expected]]:
     return [(alert, f"{minute}m", ()) for alert in ALERTS if alert != but for minute in minutes]
-
-
-def booked(gateway: str = "ai/gw", instance: str = "gw-1:15020", **labels: str) -> str:
-    """What the ledger knows of a target in somebody else's job: whose usage it shows."""
-    own = {"job": "proxies", "instance": instance, "gateway": gateway, "gen_ai_system": "openai", "model": "gpt"}
-    return notation("agentgateway:usage:booked", **own, **labels)
 
 
 # ---- Gateways that nobody scrapes ------------------------------------------------------------------------------------
