@@ -66,9 +66,9 @@ def missing(count: int, **labels: str) -> dict[str, str]:
         "annotation:description": (
             f"Gateway ai/gw serves LLM requests ({count} seen), yet Prometheus has no series "
             "agentgateway_gen_ai_client_token_usage_sum of it: nothing is billed. Likely causes, in order: the scrape "
-            "converts classic histograms (convert_classic_histograms_to_nhcb), or reads native ones and not the classic "
-            "ones beside them (scrapeClassicHistograms: true is missing); config.histograms of the gateway is native; "
-            "a relabelling drops the sums."
+            "converts classic histograms (convert_classic_histograms_to_nhcb), or reads native ones and not the "
+            "classic ones beside them (scrapeClassicHistograms: true is missing); config.histograms of the gateway is "
+            "native; a relabelling drops the sums."
         ),
     }
 

@@ -1,5 +1,5 @@
-"""Gateways that run another release than the spec says, and builds that are no release, are told: their counters may mean
-something else."""
+"""Gateways that run another release than the spec says, and builds that are no release, are told: their counters may
+mean something else."""
 
 from __future__ import annotations
 
