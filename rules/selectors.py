@@ -15,6 +15,7 @@ from tollbook.gen.promql import (
     binary,
     both,
     either,
+    either_on,
     eq,
     none_of,
     one_of,
@@ -160,10 +161,11 @@ def of_gateways(spec: Spec, metric: str, *matchers: Matcher) -> Expr:
 
 
 def owners(spec: Spec) -> Expr:
-    """One series for each target of somebody else's jobs that showed usage within a day: the gateway it belongs to."""
-    shown = series(names.USAGE_BOOKED, one_of(names.JOB, foreign_jobs(spec)))
-    last = over_time("last", shown, REMEMBERED)
-    return one_of_each(target(spec), aggregate("group", last, (*target(spec), names.GATEWAY)))
+    """One series for each target of somebody else's jobs that showed usage within a day: the gateway it belongs to, now
+    or at last. An address may be used again by another gateway's pod."""
+    shown, by = series(names.USAGE_BOOKED, one_of(names.JOB, foreign_jobs(spec))), (*target(spec), names.GATEWAY)
+    now, lately = (aggregate("group", each, by) for each in (shown.now(), over_time("last", shown, REMEMBERED)))
+    return one_of_each(target(spec), either_on(target(spec), now, lately))
 
 
 def alive(expr: Expr) -> Expr:

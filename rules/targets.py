@@ -74,8 +74,8 @@ def _down(spec: Spec) -> Alert:
     down = aggregate("min", binary(targets(spec), "==", scalar(0)), by)
     return Alert(
         alert=names.ALERT_TARGET_DOWN,
-        # Where none is alive, the alert above tells it once.
-        expr=both(down, alive(targets(spec)), on=by_gateway(spec)),
+        # Where none is alive in any cluster, the alert above tells it once.
+        expr=both(down, alive(targets(spec)), on=(names.GATEWAY,)),
         hold=DOWN_FOR,
         labels={names.SEVERITY: "warning"},
         annotations={

@@ -6,7 +6,8 @@ from spec_builders import JOB, notation
 
 
 def target(pod: str = "gw-1", /, **labels: str) -> dict[str, str]:
-    """A pod of the gateway ai/gw, as a PodMonitor finds it; an empty text takes a label away."""
+    """A pod of the gateway ai/gw, as the spec's PodMonitor finds it; an empty text takes a label away. Targets of
+    another job do not bear the gateway's name."""
     found = {
         "job": JOB,
         "instance": f"{pod}:15020",
@@ -16,7 +17,8 @@ def target(pod: str = "gw-1", /, **labels: str) -> dict[str, str]:
         "endpoint": "metrics",
         "gateway_networking_k8s_io_gateway_name": "gw",
     }
-    return {**found, **labels}
+    relabelled = {"gateway": "ai/gw"} if labels.get("job", JOB) == JOB else {}
+    return {**found, **relabelled, **labels}
 
 
 def up(pod: str = "gw-1", /, **labels: str) -> str:
@@ -27,8 +29,14 @@ def build_info(pod: str = "gw-1", /, tag: str = "v1.5.0", **labels: str) -> str:
     return notation("agentgateway_build_info", **target(pod, tag=tag, **labels))
 
 
+def booked(gateway: str = "ai/gw", instance: str = "gw-1:15020", **labels: str) -> str:
+    """What the ledger records of a target in somebody else's job: whose usage it shows."""
+    own = {"job": "proxies", "instance": instance, "gateway": gateway, "gen_ai_system": "openai", "model": "gpt"}
+    return notation("agentgateway:usage:booked", **own, **labels)
+
+
 def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
-    """A metric of LLM requests."""
+    """A metric of LLM requests; where the target bears the gateway's name, the metric's own stands beside it."""
     own = {
         "gen_ai_operation_name": "chat",
         "gen_ai_system": "openai",
@@ -40,7 +48,8 @@ def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
         "route": "ai/openai",
         "route_rule": "unknown",
     }
-    return notation(metric, **{**target(pod), **own, **labels})
+    hidden = {"exported_gateway": {**own, **labels}["gateway"]} if labels.get("job", JOB) == JOB else {}
+    return notation(metric, **{**target(pod, **labels), **hidden, **own, **labels})
 
 
 def requests(pod: str = "gw-1", /, **labels: str) -> str:

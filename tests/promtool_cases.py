@@ -56,10 +56,9 @@ def all_rules(spec: Spec) -> str:
 
 
 def money_rules(spec: Spec) -> str:
-    """From counters to dollars: the prices, and of each gateway all but the calendar, which takes long."""
-    parts = [group.rules for group in rules.prices.build(spec)]
-    families = [family for family in rules.GATEWAY_FAMILIES if family is not rules.calendar.rules]
-    return rule_file_of(*parts, *(family(spec, gateway) for gateway in spec.gateways for family in families))
+    """From counters to dollars: facts, prices and the ledger."""
+    facts = (group for family in rules.FACTS for group in rules.groups_of(family, spec))
+    return rule_file(*facts, rules.ledger_group(spec))
 
 
 def failures(promtool: Path, *cases: Case) -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from promtool_cases import Case, failures, rule_file_of
+from promtool_cases import Case, failures, rule_file
 from spec_builders import counter, spec_of, up
 
+from tollbook import rules
 from tollbook.gen.spec import Spec
-from tollbook.rules import GATEWAY_FAMILIES, attribution, calendar, prices
+from tollbook.rules import attribution
 
 UNATTRIBUTED = "LLMSpendUnattributed"
 OVER_LIMIT = "LLMAttributionOverLimit"
@@ -18,12 +19,8 @@ WATCHED = "1x200"
 
 
 def rules_of(spec: Spec) -> str:
-    families = [family for family in GATEWAY_FAMILIES if family is not calendar.rules]
-    return rule_file_of(
-        *(group.rules for group in prices.build(spec)),
-        *(family(spec, gateway) for gateway in spec.gateways for family in families),
-        *(group.rules for group in attribution.build(spec)),
-    )
+    facts = (group for family in rules.FACTS for group in rules.groups_of(family, spec))
+    return rule_file(*facts, rules.ledger_group(spec), *attribution.build(spec))
 
 
 def used(team: str, tokens: int, **labels: str) -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_series import build_info, up
+from gateway_series import booked, build_info, up
 from promtool_cases import Case, failures, rule_file
-from spec_builders import spec_of
+from spec_builders import JOB, spec_of
 
-from tollbook.rules import targets
+from tollbook.rules import facts, targets
 
 ABSENT, DOWN, TWICE = "LLMGatewayNotScraped", "LLMGatewayTargetDown", "LLMGatewayScrapedTwice"
 ALERTS = (ABSENT, DOWN, TWICE)
@@ -18,7 +18,8 @@ OWN_JOB = "gateways: [{name: gw, namespace: ai, monitor: none, job: proxies}]"
 
 
 def target_rules(text: str = "") -> str:
-    return rule_file(*targets.build(spec_of(text)))
+    spec = spec_of(text)
+    return rule_file(*facts.build(spec), *targets.build(spec))
 
 
 Expected = tuple[dict[str, str], ...]
@@ -35,19 +36,20 @@ def silent(*minutes: int, but: str = "") -> list[tuple[str, str, Expected]]:
 # ---- Gateways that nobody scrapes ------------------------------------------------------------------------------------
 
 
-def lost(gateway: str, job: str) -> dict[str, str]:
+def lost(gateway: str = "ai/gw", job: str = JOB) -> dict[str, str]:
     return {
         "severity": "warning",
         "gateway": gateway,
+        "job": job,
         "annotation:summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
         "annotation:description": (
             f"Prometheus has scraped no pod of gateway {gateway} for 10m (job {job}). "
-            "Check that the gateway runs, that its monitor exists and that Prometheus selects it."
+            "Check that the gateway runs under this name, that its monitor exists and that Prometheus selects it."
         ),
     }
 
 
-GONE = lost("ai/gw", "monitoring/ai-gw")
+GONE = lost()
 
 # Minute by minute: what `up` of the pods is, and the first minute at which the alert fires.
 LIVES: dict[str, tuple[dict[str, str], int]] = {
@@ -56,6 +58,8 @@ LIVES: dict[str, tuple[dict[str, str], int]] = {
     "its only pod cannot be scraped": ({up(): "1x4 0x60"}, 15),
     "the last of its pods ends": ({up("a"): "1x4 stale", up("b"): "1x20 stale"}, 31),
     "another job scrapes its pods": ({up(job="chart"): "1x60"}, 10),
+    "only another gateway is scraped": ({up("other-1", gateway="ai/other"): "1x60"}, 10),
+    "only a namesake is scraped": ({up(namespace="elsewhere", gateway="elsewhere/gw"): "1x60"}, 10),
     "the outage begins again after a success": ({up(): "0x8 1 0x60"}, 20),
 }
 
@@ -74,40 +78,64 @@ def test_the_alert_ends_when_the_gateway_is_back(promtool: Path) -> None:
 
 
 def test_each_gateway_has_an_alert_of_its_own(promtool: Path) -> None:
-    """Of a ServiceMonitor the job is the Service's name, and the namespace tells namesakes apart."""
     spec = """
         gateways:
           - {name: gw, namespace: ai, monitor: ServiceMonitor}
           - {name: other, namespace: ai}
           - {name: third, namespace: ai, monitor: none, job: proxies}
     """
-    series = {up(job="gw-metrics", namespace="elsewhere"): "1x60", up(job="monitoring/ai-other"): "1x60"}
-    expected = (ABSENT, "20m", (lost("ai/gw", "gw-metrics"), lost("ai/third", "proxies")))
+    series = {up(namespace="elsewhere", gateway="elsewhere/gw"): "1x60", up("other-1", gateway="ai/other"): "1x60"}
+    expected = (ABSENT, "20m", (lost(), lost("ai/third", "proxies")))
     assert failures(promtool, case("three", series, expected, spec=spec)) == {}
 
 
 NAMELESS = {"namespace": "", "pod": "", "container": "", "endpoint": "", "gateway_networking_k8s_io_gateway_name": ""}
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [{}, NAMELESS, {**NAMELESS, "namespace": "ai", "pod": "gw-1"}],
-    ids=["as the operator finds it", "static", "with its pod's name"],
-)
-def test_in_a_job_of_the_users_own_only_the_gateway_s_targets_count(labels: dict[str, str], promtool: Path) -> None:
-    """The job scrapes whatever there is: a pod that bears no gateway's name counts once it has shown its build."""
-    gone = lost("ai/gw", "proxies")
+@pytest.mark.parametrize("labels", [{}, NAMELESS], ids=["as the operator finds it", "static"])
+def test_in_a_job_of_the_users_own_the_ledger_knows_whose_a_target_is(labels: dict[str, str], promtool: Path) -> None:
+    """The job scrapes whatever there is, and no target bears a gateway's name: usage that one shows does."""
+    gone = lost(job="proxies")
     others = {
         up("web", job="proxies", **NAMELESS): "1x60",
         up("cache", job="proxies", **NAMELESS): "0x60",
-        up("inner-1", job="proxies", gateway_networking_k8s_io_gateway_name="inner"): "1x60",
-        build_info("inner-1", job="proxies", gateway_networking_k8s_io_gateway_name="inner"): "1x60",
+        up("inner-1", job="proxies", **labels): "1x60",
+        build_info("inner-1", job="proxies", **labels): "1x60",
+        booked("ai/inner", "inner-1:15020"): "5x60",
     }
     pod = {up(job="proxies", **labels): "1x8 0x60", build_info(job="proxies", **labels): "1x8 stale"}
+    here = {**others, **pod, booked(): "5x8 stale"}
     cases = [
-        case("here", {**others, **pod}, (ABSENT, "18m", ()), (ABSENT, "19m", (gone,)), (DOWN, "40m", ()), spec=OWN_JOB),
-        case("never seen", others, (ABSENT, "10m", (gone,)), (DOWN, "40m", ()), spec=OWN_JOB),
+        case("here", here, (ABSENT, "18m", ()), (ABSENT, "19m", (gone,)), (DOWN, "40m", ()), spec=OWN_JOB),
+        case("never seen", others, (ABSENT, "9m", ()), (ABSENT, "10m", (gone,)), (DOWN, "40m", ()), spec=OWN_JOB),
     ]
+    assert failures(promtool, *cases) == {}
+
+
+def test_a_gateway_of_a_users_own_job_that_served_nothing_yet_may_be_the_one_that_is_missed(promtool: Path) -> None:
+    """No usage tells its name; it is told when the target is gone too."""
+    idle = {up(job="proxies"): "1x60 0x30", build_info(job="proxies"): "1x60 stale"}
+    foreign = {up("web", job="proxies"): "1x90"}
+    alerts = ((ABSENT, "30m", ()), (ABSENT, "70m", ()), (ABSENT, "71m", (lost(job="proxies"),)))
+    assert failures(promtool, case("idle", {**idle, **foreign}, *alerts, spec=OWN_JOB)) == {}
+
+
+def test_an_address_that_another_gateway_had_before_is_its_present_one_s(promtool: Path) -> None:
+    """In a job of the user's own, within the day for which it is remembered whose a target was."""
+    spec = """
+        gateways:
+          - {name: gw, namespace: ai, monitor: none, job: proxies}
+          - {name: old, namespace: ai, monitor: none, job: proxies}
+    """
+    cases = []
+    for before, now in (("ai/gw", "ai/old"), ("ai/old", "ai/gw")):
+        series = {
+            up(job="proxies", **NAMELESS): "1x90",
+            booked(before): "5x30 stale",
+            booked(now): "_x31 5x90",
+        }
+        alerts = ((ABSENT, "30m", (lost(now, "proxies"),)), (ABSENT, "60m", (lost(before, "proxies"),)))
+        cases.append(case(f"now {now}", series, *alerts, spec=spec))
     assert failures(promtool, *cases) == {}
 
 
@@ -170,30 +198,30 @@ def test_a_rollout_is_none_of_these(promtool: Path) -> None:
 # ---- Pods that are scraped twice -------------------------------------------------------------------------------------
 
 
-def doubled(pods: int, job: str = "monitoring/ai-gw", **labels: str) -> dict[str, str]:
+def doubled(pods: int, **labels: str) -> dict[str, str]:
     return {
         "severity": "critical",
         "gateway": "ai/gw",
         **labels,
         "annotation:summary": "Pods of an AI gateway are counted more than once, so its spend is overstated.",
         "annotation:description": (
-            f"{pods} pods of gateway ai/gw are scraped under more than one target each of job {job}: every token of "
-            "theirs is billed as often. Compare the labels of agentgateway_build_info in that job to see what tells "
-            "the targets apart, and remove the endpoint or the monitor that is one too many."
+            f"{pods} pods of gateway ai/gw are scraped as more than one target each by the jobs that count: every "
+            "token of theirs is billed as often. Compare the labels of agentgateway_build_info in these jobs to see "
+            "what tells the targets apart, and remove the endpoint or the monitor that is one too many."
         ),
     }
 
 
-def shared(job: str, count: int, own: str = "monitoring/ai-gw") -> dict[str, str]:
+def shared(job: str, count: int) -> dict[str, str]:
     return {
         "severity": "info",
         "gateway": "ai/gw",
         "job": job,
         "annotation:summary": "Another job scrapes an AI gateway too, so dashboards that sum all jobs show double.",
         "annotation:description": (
-            f"Job {job} scrapes {count} targets of gateway ai/gw besides job {own}. The figures here are right, for "
-            "they are made of the latter alone; those of whoever sums both are too high. Remove one of the two "
-            "monitors (agentgateway's chart brings one of its own), or say monitor: none and this job in the spec."
+            f"Job {job} scrapes {count} targets of gateway ai/gw besides the job that counts. The figures here are "
+            "right, for they are made of the latter alone; those of whoever sums both are too high. Remove one of the "
+            "two monitors (agentgateway's chart brings one of its own), or say monitor: none and this job in the spec."
         ),
     }
 
@@ -216,9 +244,10 @@ TWICE_SEEN: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {
             build_info(job="proxies", **NAMELESS): "1x60",
             build_info(job="proxies", **NAMELESS, scheme="https"): "_x3 1x60",
-            build_info("gw-1", job="monitoring/ai-gw"): "stale",
+            booked(): "5x60",
+            build_info(): "stale",
         },
-        doubled(1, "proxies"),
+        doubled(1),
         OWN_JOB,
     ),
     "the chart's own PodMonitor": ({build_info(job="agw/proxy"): "_x3 1x60"}, shared("agw/proxy", 1), ""),
@@ -257,13 +286,13 @@ def test_clusters_are_told_apart_where_their_label_is_kept(promtool: Path) -> No
 
 
 def test_what_is_no_second_sight_of_the_gateway_is_not_told(promtool: Path) -> None:
-    """A sidecar is a target of the same job; another gateway is one of another job; a pod is replaced under the same
-    name, and for five minutes both are in sight, because Prometheus was restarted and ended no series."""
+    """A sidecar is a target of the same job, and so is another gateway; a pod is replaced under the same name, and for
+    five minutes both are in sight, because Prometheus was restarted and ended no series."""
     series = {
         build_info(): "1x60",
         up(): "1x60",
         up(container="istio-proxy", instance="gw-1:15090"): "1x60",
-        build_info("other-1", job="monitoring/ai-other"): "1x60",
+        build_info("other-1", gateway="ai/other"): "1x60",
         build_info("set-0"): "1x20 _x60",
         build_info("set-0", instance="10.0.0.9:15020"): "_x21 1x60",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -158,11 +157,11 @@ def test_the_shares_of_gateways_and_clusters_are_their_own(promtool: Path) -> No
 # ---- Prices that are not recorded ------------------------------------------------------------------------------------
 
 TYPES = ("input", "output", "input_cache_read", "input_cache_write")
-
-
-def price(name: str, token_type: str) -> str:
-    labels = {"gen_ai_system": "openai", "model": "gpt", "gen_ai_response_model": name, "gen_ai_token_type": token_type}
-    return notation("agentgateway:price_usd_per_mtok", **labels)
+TWO_MODELS = """
+models:
+  - {provider: openai, name: gpt, aliases: [gpt-2024], prices: [{input: 1, output: 10}]}
+  - {provider: openai, name: mini, prices: [{input: 1, output: 10}]}
+"""
 
 
 def prices_missing(recorded: int) -> dict[str, str]:
@@ -170,30 +169,43 @@ def prices_missing(recorded: int) -> dict[str, str]:
         "severity": "critical",
         "annotation:summary": "Prices of the spec are not recorded, so what is used at them is not billed.",
         "annotation:description": (
-            f"Prometheus has {recorded} of the 8 prices of the spec. Tokens of the others count as unpriced, and are "
-            "not billed later. Look on Prometheus' page Status > Rules for groups tollbook.prices that fail or are not "
-            "there, and apply monitoring.yaml again."
+            f"Prometheus has the prices of {recorded} of the 2 models in the spec. Tokens of the others count as "
+            "unpriced, and are not billed later. Look on Prometheus' page Status > Rules for groups tollbook.prices "
+            "that fail or are not there, and apply monitoring.yaml again."
         ),
     }
 
 
-def recorded(values: str, **others: str) -> dict[str, str]:
-    """Both names of the model and each type, of which one token type may be another."""
-    pairs = product(("gpt", "gpt-2024"), TYPES)
-    return {price(name, token_type): others.get(token_type, values) for name, token_type in pairs}
+def prices(model: str, values: str, spec: str = "monitoring/agentgateway-cost") -> dict[str, str]:
+    own = {"spec": spec, "gen_ai_system": "openai", "model": model}
+    return {notation("agentgateway:price_usd_per_mtok", **own, gen_ai_token_type=each): values for each in TYPES}
+
+
+def of_two(name: str, series: dict[str, str], *alerts: tuple[str, str, Expected]) -> Case:
+    return case(name, series, *alerts, spec=TWO_MODELS)
 
 
 def test_prices_that_are_missing_for_ten_minutes_are_told(promtool: Path) -> None:
     cases = [
-        case("none", {}, (PRICES, "9m", ()), (PRICES, "10m", (prices_missing(0),))),
-        case("all end", recorded("1x9 stale"), (PRICES, "20m", ()), (PRICES, "21m", (prices_missing(0),))),
-        case(
-            "two end and return",
-            recorded("1x90", output="1x9 stale _x40 1x40"),
+        of_two("none", {}, (PRICES, "9m", ()), (PRICES, "10m", (prices_missing(0),))),
+        of_two(
+            "all end",
+            {**prices("gpt", "1x9 stale"), **prices("mini", "1x9 stale")},
             (PRICES, "20m", ()),
-            (PRICES, "21m", (prices_missing(6),)),
-            (PRICES, "51m", (prices_missing(6),)),
+            (PRICES, "21m", (prices_missing(0),)),
+        ),
+        of_two(
+            "one ends and returns",
+            {**prices("gpt", "1x90"), **prices("mini", "1x9 stale _x40 1x40")},
+            (PRICES, "20m", ()),
+            (PRICES, "21m", (prices_missing(1),)),
+            (PRICES, "51m", (prices_missing(1),)),
             (PRICES, "53m", ()),
+        ),
+        of_two(
+            "another spec's count for nothing",
+            {**prices("gpt", "1x90"), **prices("mini", "1x90", spec="monitoring/other")},
+            (PRICES, "10m", (prices_missing(1),)),
         ),
     ]
     assert failures(promtool, *cases) == {}
@@ -201,9 +213,11 @@ def test_prices_that_are_missing_for_ten_minutes_are_told(promtool: Path) -> Non
 
 def test_prices_that_are_recorded_or_just_reloaded_are_not_told(promtool: Path) -> None:
     """The group is gone for some minutes while Prometheus restarts."""
+    always = {**prices("gpt", "1x60"), **prices("mini", "1x60"), **prices("mini", "2x60", spec="monitoring/other")}
+    reloaded = {**prices("gpt", "1x20 stale _x7 1x60"), **prices("mini", "1x20 stale _x7 1x60")}
     cases = [
-        case("all", recorded("1x60"), *((PRICES, f"{minute}m", ()) for minute in (0, 5, 10, 30, 60))),
-        case("restart", recorded("1x20 stale _x7 1x60"), *((PRICES, f"{minute}m", ()) for minute in (21, 29, 31, 60))),
+        of_two("all", always, *((PRICES, f"{minute}m", ()) for minute in (0, 5, 10, 30, 60))),
+        of_two("restart", reloaded, *((PRICES, f"{minute}m", ()) for minute in (21, 29, 31, 60))),
     ]
     assert failures(promtool, *cases) == {}
 
@@ -311,8 +325,3 @@ NORMAL = {
 def test_normal_life_is_not_told(name: str, promtool: Path) -> None:
     alerts = [(CATALOG, f"{minute}m", ()) for minute in (1, 10, 20, 31, 45, 60, 90)]
     assert failures(promtool, case(name, NORMAL[name], *alerts)) == {}
-
-
-def test_versions_without_look_ups_have_no_such_alert() -> None:
-    groups = family.build(spec_of('gateways: [{name: gw, namespace: ai, version: "1.2"}]'))
-    assert [getattr(rule, "alert", "") for group in groups for rule in group.rules] == [UNPRICED, SHARE, PRICES]

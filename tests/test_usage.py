@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_series import failed, lookups, reported, requests, tokens, up
+from gateway_series import failed, lookups, of_requests, reported, requests, tokens, up
 from promtool_cases import Case, failures, rule_file
 from spec_builders import notation, spec_of
 
@@ -23,17 +23,33 @@ def usage_rules(text: str = "") -> str:
 
 
 def case(name: str, series: dict[str, str], *alerts: tuple[str, str, Expected], spec: str = "") -> Case:
-    """The pods have been scraped all along where nothing else is said of them."""
+    """The pods have been scraped all along where nothing else is said of them, and so was another gateway."""
     watched = {up(): "1x200", up(cluster="eu"): "1x200"}
-    return Case(name, usage_rules(spec), {**watched, **series}, alerts=alerts, scraped_every="1m")
+    return Case(name, usage_rules(spec), {**HEALTHY, **watched, **series}, alerts=alerts, scraped_every="1m")
 
 
 def silent(*minutes: int) -> list[tuple[str, str, Expected]]:
     return [(alert, f"{minute}m", ()) for alert in ALERTS for minute in minutes]
 
 
-def metered(**labels: str) -> str:
-    return notation("agentgateway:metered_tokens:increase1m", gateway="ai/gw", gen_ai_token_type="output", **labels)
+def ledger(requested: str, counted: str, gateway: str = "ai/gw", **labels: str) -> dict[str, str]:
+    """Requests and tokens of each minute, as the ledger holds them."""
+    own = {"gateway": gateway, "gen_ai_system": "openai", "model": "gpt", **labels}
+    return {
+        notation("agentgateway:requests:increase1m", **own): requested,
+        notation("agentgateway:tokens:increase1m", gen_ai_token_type="output", **own): counted,
+    }
+
+
+OTHER = {"gateway": "ai/other", "namespace": "ai"}
+HEALTHY = {
+    up("other-1", **OTHER): "1x200",
+    lookups("Exact", "other-1", **OTHER): "0+9x200",
+    requests("other-1", **OTHER): "0+9x200",
+    reported("other-1", **OTHER): "0+9x200",
+    tokens("other-1", **OTHER): "0+900x200",
+    **ledger("9x200", "900x200", "ai/other"),
+}
 
 
 # ---- No sums at all --------------------------------------------------------------------------------------------------
@@ -48,9 +64,11 @@ def missing(count: int, **labels: str) -> dict[str, str]:
             "An AI gateway serves LLM requests but exports no sums of tokens, so none of its spend is seen."
         ),
         "annotation:description": (
-            f"Gateway ai/gw served {count} LLM requests in the last 15m, yet Prometheus has no series "
-            "agentgateway_gen_ai_client_token_usage_sum of it: nothing is billed. Its histograms are native ones "
-            "alone, or a relabelling drops them. Set config.histograms of the gateway to classic or both."
+            f"Gateway ai/gw serves LLM requests ({count} seen), yet Prometheus has no series "
+            "agentgateway_gen_ai_client_token_usage_sum of it: nothing is billed. Likely causes, in order: the scrape "
+            "converts classic histograms (convert_classic_histograms_to_nhcb), or reads native ones and not the "
+            "classic ones beside them (scrapeClassicHistograms: true is missing); config.histograms of the gateway is "
+            "native; a relabelling drops the sums."
         ),
     }
 
@@ -79,9 +97,18 @@ def test_clusters_without_sums_are_told_apart_where_their_label_is_kept(promtool
     assert failures(promtool, case("clusters", series, alerts, spec=KEEP)) == {}
 
 
-def test_a_version_without_look_ups_has_no_such_alert() -> None:
-    groups = usage.build(spec_of('gateways: [{name: gw, namespace: ai, version: "1.2"}]'))
-    assert [getattr(rule, "alert", "") for group in groups for rule in group.rules] == [FROZEN, UNREPORTED]
+def test_native_histograms_tell_themselves_where_there_are_no_look_ups(promtools: list[tuple[str, Path]]) -> None:
+    """Releases before 1.3 look up nothing. Older promtools cannot read native histograms, so the newest is asked."""
+    _, newest = promtools[-1]
+    native = of_requests("agentgateway_gen_ai_client_token_usage", gen_ai_token_type="output")
+    histogram = "{{schema:0 sum:100 count:7 buckets:[7]}}"
+    series = {native: f"_x5 {histogram}x60"}
+    both = {native: f"_x5 {histogram}x60", tokens(): "_x5 100x60"}
+    cases = [
+        case("native", series, (MISSING, "14m", ()), (MISSING, "15m", (missing(7),))),
+        case("both", both, (MISSING, "15m", ()), (MISSING, "60m", ())),
+    ]
+    assert failures(newest, *cases) == {}
 
 
 # ---- Nothing metered -------------------------------------------------------------------------------------------------
@@ -105,23 +132,30 @@ def frozen(count: int, **labels: str) -> dict[str, str]:
 
 def test_requests_without_a_metered_token_are_told(promtool: Path) -> None:
     """Also where the counters are there and stand still; the fifth request is that of minute 14."""
-    series = {requests(): "7x9 8+1x90", tokens(): "5000x100", metered(): "0x100"}
+    series = {requests(): "7x9 8+1x90", tokens(): "5000x100", **ledger("0x9 1x90", "0x100")}
     alerts = ((FROZEN, "33m", ()), (FROZEN, "34m", (frozen(15),)), (FROZEN, "60m", (frozen(15),)))
     assert failures(promtool, case("frozen", series, *alerts)) == {}
 
 
+def test_four_requests_a_quarter_of_an_hour_are_too_few_to_be_frozen(promtool: Path) -> None:
+    one_in_four_minutes = " ".join(["1 0 0 0"] * 25)
+    cases = [
+        case("four", ledger(one_in_four_minutes, "0x100"), (FROZEN, "60m", ()), (FROZEN, "90m", ())),
+        case("none", ledger("0x100", "0x100"), (FROZEN, "60m", ())),
+    ]
+    assert failures(promtool, *cases) == {}
+
+
 def test_requests_end_to_be_frozen_with_the_first_token(promtool: Path) -> None:
-    series = {requests(): "0+1x100", metered(): "0x39 3 0x60"}
-    alerts = ((FROZEN, "39m", (frozen(15),)), (FROZEN, "40m", ()), (FROZEN, "54m", ()), (FROZEN, "60m", ()))
-    assert failures(promtool, case("thawed", series, *alerts)) == {}
+    """It leaves the window after a quarter of an hour, and twenty minutes later the alert is back."""
+    told = (frozen(15),)
+    moments = {"24m": (frozen(15),), "39m": told, "40m": (), "54m": (), "60m": (), "74m": (), "75m": told}
+    alerts = [(FROZEN, "23m", ()), *((FROZEN, at, expected) for at, expected in moments.items())]
+    assert failures(promtool, case("thawed", ledger("1x100", "0x39 3 0x60"), *alerts)) == {}
 
 
 def test_clusters_with_frozen_counters_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
-    series = {
-        requests(cluster="eu"): "0+1x60",
-        requests(cluster="us"): "0+1x60",
-        metered(cluster="us"): "3x60",
-    }
+    series = {**ledger("1x60", "0x60", cluster="eu"), **ledger("1x60", "3x60", cluster="us")}
     expected = (FROZEN, "30m", (frozen(15, cluster="eu"),))
     assert failures(promtool, case("clusters", series, expected, spec=KEEP)) == {}
 
@@ -168,7 +202,6 @@ def test_more_than_a_tenth_of_at_least_twenty_requests_of_a_model_are_told(name:
         reported(): f"10x5 {10 + with_usage}x100",
         reported(gen_ai_request_model="other", gen_ai_response_model="other"): "0x5 500x100",
         tokens(): "0+9x100",
-        metered(): "9x100",
     }
     alerts = ((UNREPORTED, "15m", ()), (UNREPORTED, "16m", expected), (UNREPORTED, "65m", expected))
     assert failures(promtool, case(name, series, *alerts, (UNREPORTED, "66m", ()))) == {}
@@ -176,18 +209,18 @@ def test_more_than_a_tenth_of_at_least_twenty_requests_of_a_model_are_told(name:
 
 def test_failed_requests_and_streams_without_usage_count_alike(promtool: Path) -> None:
     """Both are born on a pod that was watched; a failed one names no model that answered."""
-    series = {failed(): "_x70 2x100", requests(): "_x70 18x100", reported(): "_x70 17x100", metered(): "9x200"}
+    series = {failed(): "_x70 2x100", requests(): "_x70 18x100", reported(): "_x70 17x100"}
     alerts = ((UNREPORTED, "79m", ()), (UNREPORTED, "80m", (unreported(3),)))
     assert failures(promtool, case("born", series, *alerts)) == {}
 
 
 def test_a_model_of_which_nothing_is_ever_reported_is_told(promtool: Path) -> None:
-    series = {requests(): "0x5 30x100", metered(): "9x100"}
+    series = {requests(): "0x5 30x100"}
     assert failures(promtool, case("nothing", series, (UNREPORTED, "16m", (unreported(30),)))) == {}
 
 
 def test_embeddings_report_their_input_alone(promtool: Path) -> None:
-    series = {requests(): "0x5 30x100", reported("gw-1", "input"): "0x5 30x100", metered(): "9x100"}
+    series = {requests(): "0x5 30x100", reported("gw-1", "input"): "0x5 30x100"}
     assert failures(promtool, case("embeddings", series, *silent(16, 30, 60))) == {}
 
 
@@ -197,7 +230,6 @@ def test_an_estimate_of_the_input_is_no_report(promtool: Path) -> None:
         requests(): "0x5 30x100",
         reported("gw-1", "input"): "0x5 30x100",
         reported("gw-1", "output"): "0x5 20x100",
-        metered(): "9x100",
     }
     assert failures(promtool, case("estimate", series, (UNREPORTED, "16m", (unreported(10),)))) == {}
 
@@ -208,10 +240,9 @@ def test_all_pods_of_a_gateway_are_one_and_clusters_are_not(promtool: Path) -> N
         requests(cluster="eu"): "0x5 30x90",
         requests(cluster="us"): "0x5 30x90",
         reported(cluster="us"): "0x5 30x90",
-        metered(cluster="eu"): "9x100",
     }
     cases = [
-        case("pods", {**pods, metered(): "9x100"}, (UNREPORTED, "16m", (unreported(15),))),
+        case("pods", {**pods}, (UNREPORTED, "16m", (unreported(15),))),
         case("clusters", clusters, (UNREPORTED, "16m", (unreported(30, cluster="eu"),)), spec=KEEP),
     ]
     assert failures(promtool, *cases) == {}
@@ -231,7 +262,7 @@ ROLLOUT = {
     reported("new"): "_x81 10+10x90",
     tokens("new"): "_x81 800+800x90",
     lookups("NoCatalog", "new"): "_x81 10+10x90",
-    metered(): "0 800x79 0 0 800x90",
+    **ledger("0 10x79 0 0 10x90", "0 800x79 0 0 800x90"),
 }
 
 # What is there -> minutes at which nothing may be told of it.
@@ -246,7 +277,7 @@ NORMAL: dict[str, tuple[dict[str, str], tuple[int, ...]]] = {
             reported(): "_x5 20000x100",
             lookups("NoCatalog"): "_x5 90000x100",
             tokens(): "_x5 5000000x100",
-            metered(): "_x6 0x100",
+            **ledger("_x6 0x100", "_x6 0x100"),
         },
         (6, 16, 21, 40, 70, 100),
     ),
@@ -257,7 +288,7 @@ NORMAL: dict[str, tuple[dict[str, str], tuple[int, ...]]] = {
             reported(): "800x60 _x30 800x100",
             lookups("NoCatalog"): "900x60 _x30 900x100",
             tokens(): "800x60 _x30 800x100",
-            metered(): "0x60 _x30 0x100",
+            **ledger("0x60 _x30 0x100", "0x60 _x30 0x100"),
         },
         (91, 101, 106, 111, 121, 151),
     ),
@@ -267,12 +298,16 @@ NORMAL: dict[str, tuple[dict[str, str], tuple[int, ...]]] = {
             lookups("Missing"): "_x70 20 40 60 80 100x90",
             requests(gen_ai_request_model="other"): "900x200",
             reported(gen_ai_request_model="other"): "900x200",
-            metered(): "0x200",
+            **ledger("_x70 20x4 0x90", "0x200"),
         },
         (70, 75, 79, 84, 85, 86, 87, 90, 91, 92),
     ),
     "an error now and then": (
-        {failed(): "0x9 1x9 2x9 3x9 4x9 5x9 6x9 7x9", lookups("Missing"): "0+1x80", metered(): "0x80"},
+        {
+            failed(): "0x9 1x9 2x9 3x9 4x9 5x9 6x9 7x9",
+            lookups("Missing"): "0+1x80",
+            **ledger("0x9 1 0x8 1 0x8 1 0x8 1 0x8 1 0x8 1 0x20", "0x80"),
+        },
         (30, 45, 60, 75),
     ),
 }
