@@ -49,7 +49,7 @@ def _wrong(spec: Spec) -> str:
 
 def _limits(spec: Spec) -> Iterator[str]:
     settings = spec.prometheus
-    yield f"Late: a figure is complete about {settings.step + settings.settle} after the tokens were used."
+    yield f"Late: figures are complete within about {settings.step * 3 + settings.settle} after the tokens were used."
     yield (
         "Never seen: what a pod counts between its last scrape and its end, at most the traffic of "
         f"{settings.scrape_interval}; and everything in an outage of Prometheus longer than {settings.gap}."

@@ -56,16 +56,17 @@ def _to_date(spec: Spec, title: str, since: str, record: str) -> Any:
 
 
 def last_hour(spec: Spec) -> Any:
-    about = About("Dollars spent in the sixty minutes up to now, at list price.", [names.COST_1H], CHECK_LEDGER)
+    records = [names.cost(spec.prometheus.step)]
+    about = About("Dollars spent in the sixty minutes up to now, at list price.", records, CHECK_LEDGER)
     return stat("Last hour", about, queries.spend_of_last_hour(spec), USD)
 
 
 def month_at_this_pace(spec: Spec) -> Any:
-    days = queries.DAYS_AT_PACE
+    days, step = queries.DAYS_AT_PACE, spec.prometheus.step
     about = About(
         f"What {days} days would cost at the pace of the last seven, or of as much of them as the ledger was kept. It "
         "follows the filters; the forecasts of budgets do not.",
-        [names.cost(spec.prometheus.step), names.CALENDAR],
+        [names.cost(step), names.gateway_cost(step)],
         "in the first hours of a new installation a pace is guesswork. " + CHECK_LEDGER,
     )
     return stat(f"{days} days at this pace", about, queries.month_at_this_pace(spec), USD)

@@ -27,12 +27,13 @@ from tollbook.gen.promql import (
     scalar,
     series,
     sum_by,
+    sum_of_steps,
     total,
     unless,
 )
 from tollbook.gen.spec import Spec
 
-DAY, WEEK = Duration.parse("1d"), Duration.parse("7d")
+HOUR, DAY, WEEK = Duration.parse("1h"), Duration.parse("1d"), Duration.parse("7d")
 
 #: Days that "a month at this pace" has, whatever the calendar says.
 DAYS_AT_PACE = 30
@@ -109,7 +110,7 @@ def spend_to_date(spec: Spec, record: str) -> Expr:
 
 
 def spend_of_last_hour(spec: Spec) -> Expr:
-    return or_zero(spec, total(ledger(spec, names.COST_1H).now()))
+    return or_zero(spec, total(sum_of_steps(cost(spec), HOUR)))
 
 
 def change_on_yesterday(spec: Spec) -> Expr:
@@ -137,18 +138,18 @@ def _month_to_date_a_month_ago(spec: Spec) -> Iterator[Expr]:
     record = ledger(spec, names.MONTH_TO_DATE)
     leap = binary(call("year"), "%", scalar(4))
     for days, months in MONTHS_AFTER.items():
-        yield both(record.now(_days(days)), _was_last_month(days, *months), on=(names.GATEWAY,))
+        yield both(record.now(_days(days)), _was_last_month(days, *months), on=())
     for days, op in ((LEAP, "=="), (COMMON, "!=")):
         in_march = both(_was_last_month(days, MARCH), binary(leap, op, scalar(0)), on=())
-        yield both(record.now(_days(days)), in_march, on=(names.GATEWAY,))
+        yield both(record.now(_days(days)), in_march, on=())
 
 
 def _was_last_month(days: int, *months: int) -> Expr:
-    """Gateways in one of these months, for which it was another one so many days ago: on the 31st, 30 days ago was the
+    """Something in one of these months, where it was another one so many days ago: on the 31st, 30 days ago was the
     first of the same month."""
     calendar = series(names.CALENDAR)
-    another = unless(calendar.now(_days(days)), calendar.now(), on=(names.GATEWAY, names.MONTH))
-    return both(another, calendar.where(one_of(names.MONTH, map(str, months))).now(), on=(names.GATEWAY,))
+    another = unless(calendar.now(_days(days)), calendar.now(), on=(names.MONTH,))
+    return both(another, calendar.where(one_of(names.MONTH, map(str, months))).now(), on=())
 
 
 def _days(count: int) -> Duration:
@@ -157,9 +158,9 @@ def _days(count: int) -> Duration:
 
 def month_at_this_pace(spec: Spec) -> Expr:
     """The dollars of the last week, over the time of it that the ledger knows, for 30 days."""
-    steps = sum_by((names.GATEWAY,), count_of_steps(series(names.CALENDAR, chosen(names.GATEWAY)), WEEK))
+    watched = filtered(spec, names.gateway_cost(spec.prometheus.step), names.GATEWAY)
     steps_of_month = scalar(Decimal(DAYS_AT_PACE * DAY.milliseconds) / spec.prometheus.step.milliseconds)
-    per_step = binary(total(in_window(cost(spec), WEEK)), "/", aggregate("max", steps))
+    per_step = binary(total(in_window(cost(spec), WEEK)), "/", aggregate("max", count_of_steps(watched, WEEK)))
     return or_zero(spec, binary(per_step, "*", steps_of_month))
 
 

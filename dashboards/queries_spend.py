@@ -30,7 +30,7 @@ def spend_in_range_by_everything(spec: Spec) -> Expr:
 
 
 def spend_per_bar_by_group(spec: Spec) -> Expr:
-    return shown(by_group(per_bar(cost(spec))))
+    return shown(by_group(per_bar(cost(spec), spec.prometheus.step)))
 
 
 # ---- Spenders ------------------------------------------------------------------------------------------------
@@ -99,6 +99,5 @@ def _saved(spec: Spec) -> Expr:
 
 
 def _price(token_type: str) -> Expr:
-    """All names of one model share one price."""
     price = series(names.PRICE, chosen(names.PROVIDER), chosen(names.MODEL), eq(names.TOKEN_TYPE, token_type))
     return aggregate("max", price.now(), (names.PROVIDER, names.MODEL))

@@ -35,7 +35,7 @@ def tokens_in_range(spec: Spec) -> Expr:
 
 
 def tokens_per_bar_by(spec: Spec, label: str) -> Expr:
-    return sum_by([label], per_bar(tokens(spec)))
+    return sum_by([label], per_bar(tokens(spec), spec.prometheus.step))
 
 
 def cache_share_in_range(spec: Spec) -> Expr:
@@ -44,5 +44,5 @@ def cache_share_in_range(spec: Spec) -> Expr:
 
 
 def cache_share_per_bar_by(spec: Spec, label: str) -> Expr:
-    read, prompt = prompt_tokens(spec)
-    return share((label,), per_bar(read), per_bar(prompt))
+    read, prompt = (per_bar(of_type, spec.prometheus.step) for of_type in prompt_tokens(spec))
+    return share((label,), read, prompt)

@@ -1,17 +1,16 @@
 """What the panels of traffic ask: requests of the ledger, and the rest of the gateways' own counters and histograms.
 
-Of each gateway only the job that the ledger counts is read: a second monitor on the same pods doubles nothing here.
+Only the jobs that the ledger counts are read: a second monitor on the same pods doubles nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from tollbook.dashboards.queries import ledger
+from tollbook.dashboards.queries import filtered, ledger
 from tollbook.dashboards.sums import per_bar
 from tollbook.gen import names
-from tollbook.gen.placeholders import RATE_INTERVAL, chosen
+from tollbook.gen.placeholders import RATE_INTERVAL
 from tollbook.gen.promql import (
     Expr,
     Selector,
@@ -22,33 +21,17 @@ from tollbook.gen.promql import (
     number,
     one_of,
     scalar,
-    series,
     sum_by,
 )
-from tollbook.gen.spec import Monitor, Spec
+from tollbook.gen.spec import Spec
 
 #: HTTP statuses of answers that failed, for whichever reason.
 FAILED = "[45].."
 
 
-def counted(spec: Spec, metric: str) -> Iterator[Selector]:
-    """What the jobs scraped that the ledger counts, in as few selectors as there can be."""
-    own = [gateway.job for gateway in spec.gateways if gateway.monitor is not Monitor.NONE]
-    if own:
-        yield series(metric, one_of(names.JOB, own))
-    shared: dict[str, list[str]] = {}
-    for gateway in spec.gateways:
-        if gateway.monitor is Monitor.NONE:
-            shared.setdefault(gateway.job, []).append(gateway.id)
-    for job, gateways in shared.items():
-        of_gateways = [] if metric == names.UP else [one_of(names.GATEWAY, gateways)]
-        yield series(metric, one_of(names.JOB, [job]), *of_gateways)
-
-
-def _counted(spec: Spec, metric: str, labels: tuple[str, ...], of: Callable[[Selector], Expr]) -> Expr:
-    """`of` each of these selectors, narrowed by the filters on these labels and on the keep labels."""
-    narrowed = [chosen(label) for label in (*spec.prometheus.keep_labels, *labels)]
-    return either(*(of(selector.where(*narrowed)) for selector in counted(spec, metric)))
+def counted(spec: Spec, metric: str, *labels: str) -> Selector:
+    """What the jobs scraped that the ledger counts, narrowed by the filters on these labels and on the keep labels."""
+    return filtered(spec, metric, *labels).where(one_of(names.JOB, spec.jobs))
 
 
 # ---- Graphs --------------------------------------------------------------------------------------------------
@@ -65,16 +48,14 @@ def _rate(records: Selector) -> Expr:
 
 def answer_rate_by_status(spec: Spec) -> Expr:
     """Of all that the gateways serve."""
-    return sum_by([names.STATUS], _counted(spec, names.REQUESTS, (names.GATEWAY,), _rate))
+    return sum_by([names.STATUS], _rate(counted(spec, names.REQUESTS, names.GATEWAY)))
 
 
 def failed_share_by_gateway(spec: Spec) -> Expr:
-    def failed(records: Selector) -> Expr:
-        return _rate(records.where(matches(names.STATUS, FAILED)))
-
-    by = (names.GATEWAY,)
-    whole = sum_by(by, _counted(spec, names.REQUESTS, by, _rate))
-    part = either(sum_by(by, _counted(spec, names.REQUESTS, by, failed)), binary(scalar(0), "*", whole))
+    by, answers = (names.GATEWAY,), counted(spec, names.REQUESTS, names.GATEWAY)
+    whole = sum_by(by, _rate(answers))
+    failed = sum_by(by, _rate(answers.where(matches(names.STATUS, FAILED))))
+    part = either(failed, binary(scalar(0), "*", whole))
     return binary(part, "/", binary(whole, ">", scalar(0)))
 
 
@@ -87,7 +68,7 @@ def quantile_by_model(spec: Spec, buckets: str, quantile: Decimal) -> Expr:
 
 
 def _quantile(spec: Spec, buckets: str, quantile: Decimal, by: tuple[str, ...]) -> Expr:
-    rates = sum_by((names.BUCKET_BOUND, *by), _counted(spec, buckets, _filters(spec), _rate))
+    rates = sum_by((names.BUCKET_BOUND, *by), _rate(counted(spec, buckets, *_filters(spec))))
     # Without requests a quantile is no number, and a graph is not told so.
     return binary(call("histogram_quantile", number(quantile), rates), ">=", scalar(0))
 
@@ -101,4 +82,4 @@ def requests(spec: Spec) -> Selector:
 
 
 def requests_per_bar_by(spec: Spec, label: str) -> Expr:
-    return sum_by([label], per_bar(requests(spec)))
+    return sum_by([label], per_bar(requests(spec), spec.prometheus.step))

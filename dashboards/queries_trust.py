@@ -15,6 +15,7 @@ from tollbook.gen.promql import (
     binary,
     both,
     call,
+    copy_label,
     either,
     eq,
     matches,
@@ -29,6 +30,9 @@ from tollbook.gen.spec import Spec
 #: For so long a new price is told from the one before: longer than points of an annotation lie apart over 90 days,
 #: which are two hours on a window of less than 1,440 pixels.
 _TOLD_FOR = Duration.parse("3h")
+
+#: The label that tells pods apart on a graph: their gateway, or else their job.
+WHOSE = "gateway_or_job"
 
 #: Prometheus names a group after its file.
 _OUR_GROUPS = f".*;{regex_literal(names.GROUP_PREFIX + '.')}.*"
@@ -53,7 +57,7 @@ def unpriced_in_range_by_name(spec: Spec) -> Expr:
 
 
 def prices(token_type: str) -> Expr:
-    """In USD per 1,000,000 tokens; all names of one model share one price."""
+    """In USD per 1,000,000 tokens; of two specs that name one model the dearer, as in the ledger."""
     return _highest(_price(token_type).now())
 
 
@@ -125,8 +129,11 @@ def _by_gateway_and_model(dollars: Expr) -> Expr:
 
 
 def gateways_watched(spec: Spec) -> Expr:
-    watched = filtered(spec, names.gateway_cost(spec.prometheus.step))
-    return either(aggregate("count", aggregate("group", watched.now(), (names.GATEWAY,))), vector(0))
+    """Of those that the spec names."""
+    watched = filtered(spec, names.gateway_cost(spec.prometheus.step)).now()
+    named = series(names.GATEWAY_INFO, eq(names.SPEC, spec.id)).now()
+    listed = aggregate("group", both(watched, named, on=(names.GATEWAY,)), (names.GATEWAY,))
+    return either(aggregate("count", listed), vector(0))
 
 
 def seconds_since_last_record(spec: Spec) -> Expr:
@@ -134,8 +141,10 @@ def seconds_since_last_record(spec: Spec) -> Expr:
     return binary(call("time"), "-", aggregate("max", newest))
 
 
-def pods_up_by_job(spec: Spec) -> Expr:
-    return sum_by([names.JOB], _pods(spec))
+def pods_up_by_gateway(spec: Spec) -> Expr:
+    """Targets of somebody else's jobs do not say whose they are, and stand under their job."""
+    named = copy_label(copy_label(_pods(spec), WHOSE, names.JOB), WHOSE, names.GATEWAY)
+    return sum_by([WHOSE], named)
 
 
 def pods_down(spec: Spec) -> Expr:
@@ -144,8 +153,7 @@ def pods_down(spec: Spec) -> Expr:
 
 
 def _pods(spec: Spec) -> Expr:
-    keep = [chosen(label) for label in spec.prometheus.keep_labels]
-    return either(*(selector.where(*keep).now() for selector in counted(spec, names.UP)))
+    return counted(spec, names.UP).now()
 
 
 def rule_failures_in_range(spec: Spec) -> Expr:

@@ -9,12 +9,14 @@ read (`rules/hours.py`): between two moments the ledger grew by
 - plus what the open hour held at the later moment,
 - less what the open hour held at the earlier one.
 
-That is the sum of the steps, exact at both ends and at any zoom, for a sixtieth of the reading.
+That is the sum of the steps, at any zoom, for a sixtieth of the reading. Of each moment it holds all up to the last
+full step of the clock at which the hours were recorded: usually one step before it.
 
 - A total over the dashboard's range lies between its begin and its end.
-- A bar lies between a point of the graph and the next one, so that bars meet without gap or overlap and add up to the
-  total. It is stamped with its start, so that the running hour is a growing bar and not one that appears when the hour
-  is over. The running bar alone, whose end is still to come, is summed from the steps.
+- A bar lies between a point of the graph and the next one, so that bars meet without gap or overlap. It is stamped with
+  its start, so that the running hour is a growing bar and not one that appears when the hour is over. The running bar
+  alone, whose end is still to come, is summed from the steps, and from the one before it: that is where the bar before
+  it ends.
 
 Where Prometheus did not run at one of these moments, nobody knows what the open hour held: a bar may then lend the next
 one up to an hour, and a range may hold up to an hour too much at its begin, too little at its end.
@@ -39,7 +41,7 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.promql_moments import at_end, is_end
 
-#: A label that lives inside one expression only, and tells the three parts apart.
+#: A label that lives inside one expression only, and tells the parts of a sum apart.
 _PART = "part"
 
 
@@ -53,10 +55,10 @@ def in_window(ledger: Selector, window: Window) -> Expr:
     return _grown(over_time("sum", _of_hour(ledger), window), so_far.now(), so_far.now(window))
 
 
-def per_bar(ledger: Selector) -> Expr:
+def per_bar(ledger: Selector, step: Duration) -> Expr:
     so_far = _hour_to_date(ledger)
     over = _grown(over_time("sum", _of_hour(ledger), INTERVAL, -INTERVAL), so_far.now(-INTERVAL), so_far.now())
-    running = at_end("sum", ledger, INTERVAL, -INTERVAL)
+    running = _together(at_end("sum", ledger, INTERVAL, -INTERVAL), at_end("sum", ledger, step))
     return either(both(running, is_end(), on=()), unless(over, is_end(), on=()))
 
 
@@ -76,8 +78,13 @@ def bar_width_floor(step: Duration) -> str:
 
 
 def _grown(hours: Expr, later: Expr, earlier: Expr) -> Expr:
-    parts = (labelled(later, _PART, "to"), labelled(negative(earlier), _PART, "from"))
-    return sum_without([_PART], either(hours, *parts))
+    return _together(hours, later, negative(earlier))
+
+
+def _together(*parts: Expr) -> Expr:
+    """Their sum, series by series, also where only some have a series."""
+    told_apart = (labelled(part, _PART, str(number)) for number, part in enumerate(parts))
+    return sum_without([_PART], either(*told_apart))
 
 
 def _of_hour(ledger: Selector) -> Selector:

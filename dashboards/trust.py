@@ -68,7 +68,7 @@ def gateways_watched(spec: Spec) -> Any:
     about = About(
         f"How many of the {expected} gateways in the spec have a pod that Prometheus scrapes. Red when one is missing: "
         "what it spends is not in any figure here.",
-        [names.gateway_cost(spec.prometheus.step)],
+        [names.gateway_cost(spec.prometheus.step), names.GATEWAY_INFO],
         "check that the gateway runs, that its monitor exists, and that Prometheus selects the monitor's labels.",
         [runbook(spec, "targets"), panel("Pods scraped")],
     )
@@ -221,12 +221,13 @@ def reported(spec: Spec) -> bool:
 
 def pods_up(spec: Spec) -> Any:
     about = About(
-        "How many pods Prometheus scrapes, by the job of each monitor that is counted here.",
+        "How many pods Prometheus scrapes of each gateway that is counted here; by job where targets do not say whose "
+        "they are.",
         [names.UP],
         "a line that ends is a gateway whose spend is not seen from there on: see the runbook.",
         [runbook(spec, "targets")],
     )
-    exprs = {f"{{{{{names.JOB}}}}}": queries.pods_up_by_job(spec)}
+    exprs = {f"{{{{{queries.WHOSE}}}}}": queries.pods_up_by_gateway(spec)}
     return lines("Pods scraped", about, exprs, COUNT, bar_width_floor(spec.prometheus.step))
 
 

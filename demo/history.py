@@ -47,6 +47,8 @@ def write(
     ledger, biller, pods = Ledger(fleet.spec, with_idle), Biller(fleet.spec), Pods(fleet, begin)
     settle = fleet.spec.prometheus.settle.seconds
     health = [f"{text} 0" for text in _rule_health(fleet.spec)]
+    cost = names.gateway_cost(fleet.spec.prometheus.step)
+    watched = [f"{series(cost, ((names.GATEWAY, gateway.id),))} 0" for gateway in fleet.spec.gateways]
     bills: dict[int, Bill] = {}
     with Blocks(data, promtool) as blocks:
         for minute in range(begin // MINUTE, fleet.now // MINUTE):
@@ -54,7 +56,7 @@ def write(
             bills[end] = biller.bill(fleet.calls(minute))
             entries = [f"{text} {value}" for text, value in ledger.minute(end, bills[end])]
             for idle in _idle_steps(fleet, end):
-                blocks.add(idle + settle, (entry for entry in entries if entry.startswith(names.CALENDAR)))
+                blocks.add(idle + settle, watched)
             blocks.add(end + settle, entries)
             if end % SAMPLED_SECONDS == 0 or end == fleet.now:
                 blocks.add(end + settle, (f"{text} {value}" for text, value in ledger.figures()))
@@ -66,8 +68,8 @@ def write(
 
 
 def _idle_steps(fleet: Fleet, end: int) -> range:
-    """The ends of a minute's steps but the last, which stands for the minute. By the calendar's entries the rules know
-    how much of the time before they have seen, as far as they look back for a pace."""
+    """The ends of a minute's steps but the last, which stands for the minute. By the gateways' entries the rules
+    know how much of the time before they have seen, as far as they look back for a pace."""
     seen = fleet.now - end < max(LOOK_BACK.values())
     step = fleet.spec.prometheus.step.seconds
     return range(end - MINUTE + step, end, step) if seen else range(0)
@@ -86,17 +88,21 @@ def _scraped(pods: Pods) -> Iterator[str]:
 
 
 def _counters(process: Process, target: str) -> Iterator[str]:
+    """With the name that the process itself has for its gateway hidden by that of the target, as Prometheus does it."""
     for _, samples in process.families(token_buckets=False):
-        yield from (f"{name}{{{labels},{target}}} {value}" for name, labels, value in samples)
+        for name, labels, value in samples:
+            own = labels.replace(f",{names.GATEWAY}=", f",{names.EXPORTED_PREFIX}{names.GATEWAY}=")
+            yield f"{name}{{{own},{target}}} {value}"
 
 
 def target_labels(pod: Pod) -> dict[str, str]:
-    """As the operator labels the targets of a PodMonitor."""
+    """As the operator labels the targets of the spec's monitor."""
     return {
         names.JOB: pod.gateway.job,
         names.INSTANCE: f"{pod.name}:15020",
         names.NAMESPACE: pod.gateway.namespace,
         names.POD: pod.name,
+        names.GATEWAY: pod.gateway.id,
         names.GATEWAY_NAME_TARGET_LABEL: pod.gateway.name,
     }
 

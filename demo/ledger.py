@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import product
 from typing import TypeVar
 
 from demo.billing import Bill, Labels
@@ -21,7 +20,7 @@ from demo.windows import Figures, Hours, SinceBegin, Window, total
 from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
-from tollbook.gen.gateways import reports_usd
+from tollbook.gen.gateways import stated_semantics
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import quote
 from tollbook.gen.spec import Budget, Period, Spec
@@ -48,45 +47,53 @@ class Ledger:
         recordings = [rule for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)]
         self._recorded = {rule.record for rule in recordings}
         self._paces = _paces(recordings)
-        self._hour_by_type, self._reported_hour = Window(HOUR), Window(HOUR)
+        self._reported_hour, self._difference_hour = Window(HOUR), Window(HOUR)
         self._recent_tokens = Window(5 * MINUTE)
         self._to_date = {period: SinceBegin() for period in Period}
         self._sliding = {seconds: Window(seconds) for seconds in _window_seconds(spec, self._paces)}
         self._by_hour: dict[str, Hours] = defaultdict(Hours)
         self._prices_of_day: dict[date, tuple[Sample, ...]] = {}
-        self._begin = self._end = 0
+        self._begin = self._end = self._put_down = 0
 
     def minute(self, end: int, bill: Bill) -> Iterator[Sample]:
         """The entries of the minute that ends there."""
         self._begin, self._end = self._begin or end - MINUTE, end
-        self._add(bill)
         dated, step = self._dated(), self._step
-        sold = self._also_idle("sold", bill.sold)
+        sold, difference = self._also_idle("sold", bill.sold), _difference(bill)
+        self._add(bill, difference)
+        yield from self._over_hours()
         yield from self._kept_by_hour(names.tokens(step), self._also_idle("tokens", bill.tokens))
         yield from self._kept_by_hour(names.cost(step), self._also_idle("usd", bill.usd))
         yield from _samples(names.cost_of_day(step), {_with(labels, dated): usd for labels, usd in sold.items()})
         yield from self._kept_by_hour(names.reported_usd(step), self._also_idle("reported", bill.reported))
         yield from self._kept_by_hour(names.requests(step), self._also_idle("requests", bill.requests))
+        yield from _samples(names.minus_reported(step), difference)
         yield from _samples(names.cost_low(step), bill.low)
         yield from _samples(names.cost_high(step), bill.high)
         yield from _samples(names.unpriced_tokens(step), bill.unpriced)
         for gateway in self._spec.gateways:
             yield series(names.gateway_cost(step), _of_gateway(gateway.id)), total(bill.sold, gateway=gateway.id)
-            yield series(names.CALENDAR, _with(_of_gateway(gateway.id), dated)), 1
-            yield series(names.HOUR_BEGIN, _of_gateway(gateway.id)), self._hour * HOUR
+        yield series(names.CALENDAR, dated), 1
+
+    def _over_hours(self) -> Iterator[Sample]:
+        """The hour that ended a step ago or earlier, where it is not put down yet."""
+        hour = (self._recorded_at - self._step.seconds) // HOUR * HOUR
+        if hour > self._put_down:
+            self._put_down = hour
+            yield series(names.HOUR_PUT_DOWN, ()), hour
+            for ledger, hours in self._by_hour.items():
+                yield from _samples(names.of_hour(ledger), hours.put_down(hour))
 
     def _kept_by_hour(self, ledger: str, entries: Mapping[Labels, F | int]) -> Iterator[Sample]:
-        """The entries, what the open hour holds with them, and the hour before where it is over."""
-        hours = self._by_hour[ledger]
-        over = hours.add(self._hour, entries)
+        """The entries, and what the open hour holds before them: it is summed up to the last full step."""
+        yield from _samples(names.hour_to_date(ledger), self._by_hour[ledger].open)
         yield from _samples(ledger, entries)
-        yield from _samples(names.of_hour(ledger), over)
-        yield from _samples(names.hour_to_date(ledger), hours.open)
+        self._by_hour[ledger].add(self._recorded_at, entries)
 
     @property
-    def _hour(self) -> int:
-        """In which the rules run that record the minute."""
-        return (self._end + self._spec.prometheus.settle.seconds) // HOUR
+    def _recorded_at(self) -> int:
+        """When the rules run that record the minute."""
+        return self._end + self._spec.prometheus.settle.seconds
 
     def _also_idle(self, what: str, figures: Mapping[Labels, F]) -> Mapping[Labels, F | int]:
         if not self._with_idle:
@@ -95,9 +102,9 @@ class Ledger:
         known.update(dict.fromkeys(figures, 0))
         return {**known, **figures}
 
-    def _add(self, bill: Bill) -> None:
-        self._hour_by_type.add(self._end, bill.usd)
+    def _add(self, bill: Bill, difference: Figures) -> None:
         self._reported_hour.add(self._end, bill.reported)
+        self._difference_hour.add(self._end, difference)
         self._recent_tokens.add(self._end, {labels: Decimal(count) for labels, count in bill.tokens.items()})
         for window in self._sliding.values():
             window.add(self._end, bill.sold)
@@ -124,24 +131,12 @@ class Ledger:
         yield from ((text, value) for text, value in made if text.partition("{")[0] in self._recorded)
 
     def _hours(self) -> Iterator[Sample]:
-        hour, reported = self._hour_by_type.sums, self._reported_hour.sums
-        yield from _samples(names.COST_1H, hour)
-        yield from _samples(names.REPORTED_1H, reported)
-        yield from _samples(names.RECONCILIATION, self._difference(hour, reported))
+        yield from _samples(names.REPORTED_1H, self._reported_hour.sums)
+        yield from _samples(names.RECONCILIATION, self._difference_hour.sums)
+        hour = self._sliding[HOUR].sums
         by_gateway = {_of_gateway(gateway.id): total(hour, gateway=gateway.id) for gateway in self._spec.gateways}
         yield from _samples(names.COST_BY_GATEWAY, by_gateway)
         yield names.COST_HOURLY, total(hour)
-
-    def _difference(self, hour: Figures, reported: Figures) -> Figures:
-        """Ours less the gateway's own, where it counts dollars."""
-        by = (names.GATEWAY, names.PROVIDER, names.MODEL)
-        ours, theirs = _by(hour, by), _by(reported, by)
-        counting = {gateway.id for gateway in self._spec.gateways if reports_usd(gateway)}
-        return {
-            labels: usd - theirs.get(labels, Decimal())
-            for labels, usd in ours.items()
-            if dict(labels)[names.GATEWAY] in counting
-        }
 
     def _tokens(self) -> Iterator[Sample]:
         recent = self._recent_tokens.sums
@@ -161,12 +156,15 @@ class Ledger:
         yield names.COST_MONTHLY, total(self._sliding[30 * DAY].sums)
 
     def _periods(self) -> Iterator[Sample]:
-        dated = self._dated()
-        today = self._to_date[Period.DAY].sums
-        yield from _samples(names.DAY_TOTAL, {_with(labels, dated): usd for labels, usd in today.items()})
-        yield from _samples(names.DAY_TO_DATE, today)
-        yield from _samples(names.WEEK_TO_DATE, self._to_date[Period.WEEK].sums)
-        yield from _samples(names.MONTH_TO_DATE, self._to_date[Period.MONTH].sums)
+        day, week, month = self._dated()
+        for period, total_, to_date, dated in (
+            (Period.DAY, names.DAY_TOTAL, names.DAY_TO_DATE, (day, week, month)),
+            (Period.WEEK, names.WEEK_TOTAL, names.WEEK_TO_DATE, (week,)),
+            (Period.MONTH, names.MONTH_TOTAL, names.MONTH_TO_DATE, (month,)),
+        ):
+            sums = self._to_date[period].sums
+            yield from _samples(total_, {_with(labels, dated): usd for labels, usd in sums.items()})
+            yield from _samples(to_date, sums)
 
     def _budgets(self) -> Iterator[Sample]:
         for seconds in set(LOOK_BACK.values()):
@@ -208,7 +206,7 @@ class Ledger:
     def _prices(self) -> tuple[Sample, ...]:
         day = local_day(self._end - MINUTE, self._timezone)
         if day not in self._prices_of_day:
-            self._prices_of_day[day] = tuple(_prices_in_force(at_prices_of(self._spec, day)))
+            self._prices_of_day[day] = tuple(_facts(at_prices_of(self._spec, day)))
         return self._prices_of_day[day]
 
 
@@ -226,26 +224,45 @@ def _paces(recordings: Iterable[Recording]) -> dict[str, dict[str, int]]:
 def _window_seconds(spec: Spec, paces: Mapping[str, Mapping[str, int]]) -> set[int]:
     """Of all windows that slide: the fleet's, the budgets' own, and those over which a budget's pace is taken."""
     rolling = {budget.period.seconds for budget in spec.budgets if isinstance(budget.period, Duration)}
-    return {DAY, 7 * DAY, 30 * DAY, *rolling, *LOOK_BACK.values(), *(s for own in paces.values() for s in own.values())}
+    return {
+        HOUR,
+        DAY,
+        7 * DAY,
+        30 * DAY,
+        *rolling,
+        *LOOK_BACK.values(),
+        *(s for own in paces.values() for s in own.values()),
+    }
 
 
-def _prices_in_force(spec: Spec) -> Iterator[Sample]:
+def _facts(spec: Spec) -> Iterator[Sample]:
+    """What the spec says: prices, names and gateways."""
+    own = ((names.SPEC, spec.id),)
     for model in spec.models:
         price = model.prices[0]
-        sold_as = ((names.PROVIDER, model.provider), (names.MODEL, model.name))
+        sold_as = _with(own, ((names.PROVIDER, model.provider), (names.MODEL, model.name)))
         for token_type in names.TOKEN_TYPES:
             of_type = _with(sold_as, ((names.TOKEN_TYPE, token_type),))
             tiers = (price.rates, *(tier.rates for tier in price.tiers))
             base, *_ = figures = [getattr(rates, token_type.removeprefix("input_")) for rates in tiers]
-            for name in model.metric_names:
-                yield series(names.PRICE, _with(of_type, ((names.RESPONSE_MODEL, name),))), base
+            yield series(names.PRICE, of_type), base
             if model.has_tiers:
                 yield series(names.PRICE_HIGH, of_type), max(figures)
-        for name, gateway in product(model.metric_names, spec.gateways):
-            of_name = ((names.RESPONSE_MODEL, name), (names.GATEWAY, gateway.id))
-            yield series(names.MODEL_NAMES, _with(sold_as, of_name)), 1
         if price.tiers:
             yield series(names.LONG_CONTEXT_OVER, sold_as), min(tier.context_over for tier in price.tiers)
+        for alias in model.aliases:
+            yield series(names.MODEL_ALIAS, _with(sold_as, ((names.RESPONSE_MODEL, alias),))), 1
+    for gateway in spec.gateways:
+        stated = ((names.JOB, gateway.job), (names.VERSION, ".".join(map(str, gateway.version))))
+        semantics = ((names.SEMANTICS, stated_semantics(gateway).name),)
+        yield series(names.GATEWAY_INFO, (*own, *_of_gateway(gateway.id), *stated, *semantics)), 1
+
+
+def _difference(bill: Bill) -> Figures:
+    """Ours less the gateway's own, where it counts dollars."""
+    by = (names.GATEWAY, names.PROVIDER, names.MODEL)
+    ours, theirs = _by(bill.sold, by), _by(bill.reported, by)
+    return {labels: ours.get(labels, Decimal()) - usd for labels, usd in theirs.items()}
 
 
 def _by(figures: Figures, names_kept: tuple[str, ...]) -> Figures:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from demo.billing import Labels
+from demo.fleet import HOUR
 
 Figures = Mapping[Labels, Decimal]
 
@@ -60,21 +61,35 @@ class SinceBegin:
 
 
 class Hours:
-    """What each hour holds, as the rules put it down: with the first entry of the next one, which is no part of it."""
+    """What each hour holds, as the rules put it down: a step after it ended."""
 
     def __init__(self) -> None:
-        self._hour = 0
-        self.open: dict[Labels, Decimal | int] = {}
+        self._by_end: dict[int, dict[Labels, Decimal | int]] = {}
 
-    def add(self, hour: int, figures: Mapping[Labels, Decimal | int]) -> Mapping[Labels, Decimal | int]:
-        """What the hour before held where this one is the first of another; a series of zero ends with its hour."""
-        over: Mapping[Labels, Decimal | int] = {}
-        if hour != self._hour:
-            over = {labels: figure for labels, figure in self.open.items() if figure}
-            self._hour, self.open = hour, dict.fromkeys(over, 0)
+    def add(self, second: int, figures: Mapping[Labels, Decimal | int]) -> None:
+        """What was recorded then; that of the full hour is the hour's last."""
+        held = self._by_end.setdefault(-(-second // HOUR) * HOUR, {})
         for labels, figure in figures.items():
-            self.open[labels] = self.open.get(labels, 0) + figure
-        return over
+            held[labels] = held.get(labels, 0) + figure
+
+    def put_down(self, end: int) -> Mapping[Labels, Decimal | int]:
+        """All up to that hour's end, for once."""
+        return _added([self._by_end.pop(each) for each in sorted(self._by_end) if each <= end])
+
+    @property
+    def open(self) -> Mapping[Labels, Decimal | int]:
+        """What is not put down."""
+        return _added([*self._by_end.values()])
+
+
+def _added(parts: list[dict[Labels, Decimal | int]]) -> Mapping[Labels, Decimal | int]:
+    if len(parts) == 1:
+        return parts[0]
+    sums: dict[Labels, Decimal | int] = {}
+    for part in parts:
+        for labels, figure in part.items():
+            sums[labels] = sums.get(labels, 0) + figure
+    return sums
 
 
 def total(figures: Figures, **match: str) -> Decimal:

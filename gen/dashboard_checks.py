@@ -36,7 +36,10 @@ BUILT_IN = {
 #: The only window whose bars meet without gap or overlap, as dashboards/sums.py explains; of the last bar alone, too,
 #: which is told from the others by the moment at which the graph ends.
 BAR_WINDOW = f"[{INTERVAL}] offset -{INTERVAL}"
-LAST_BAR = (f"[{INTERVAL}] @ end() offset -{INTERVAL}", "[1s:1s] @ end()")
+#: Of the last bar: what came since its begin, the step before that, and whether this is the last bar.
+LAST_BAR = re.compile(
+    rf"\[{re.escape(str(INTERVAL))}\] @ end\(\) offset -{re.escape(str(INTERVAL))}|\[[\w:]+\] @ end\(\)"
+)
 
 #: Series as they are scraped, of every pod: what only short ranges may read.
 RAW = names.SCRAPED - {names.UP, names.BUILD_INFO, names.RULE_FAILURES, names.RULE_GROUPS_MISSED}
@@ -162,7 +165,8 @@ def _window_problems(where: str, panel: Json, target: Json) -> Iterator[Problem]
     if target["range"] and str(RANGE) in expr:
         yield _problem(where, f"{RANGE} at every point of a graph counts the same records again and again")
     if panel["type"] == "timeseries" and panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars":
-        for window in sorted(windows - {BAR_WINDOW, *LAST_BAR}) or ([] if windows else ["no window"]):
+        others = sorted(each for each in windows - {BAR_WINDOW} if not LAST_BAR.fullmatch(each))
+        for window in others or ([] if windows else ["no window"]):
             yield _problem(where, f"bars over {window} do not add up; {BAR_WINDOW} does")
 
 

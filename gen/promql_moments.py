@@ -7,10 +7,10 @@ from tollbook.gen.promql import Expr, Selector, Window, binary, call
 _AT_END = "@ end()"
 
 
-def at_end(operation: str, selector: Selector, window: Window, offset: Window) -> Expr:
+def at_end(operation: str, selector: Selector, window: Window, offset: Window | None = None) -> Expr:
     """As over_time, of the graph's last point, whichever is drawn: Prometheus works it out once."""
-    ranged = f"{selector.range(window)} {_AT_END} offset {offset}"
-    return call(f"{operation}_over_time", ranged)
+    ranged = f"{selector.range(window)} {_AT_END}"
+    return call(f"{operation}_over_time", f"{ranged} offset {offset}" if offset else ranged)
 
 
 def is_end() -> Expr:

@@ -8,8 +8,6 @@ held at the later one, less what it held at the earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording, RuleGroup
@@ -35,8 +33,11 @@ REMEMBERED = Duration.parse("2h")
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    rules = [rule for record in ledgers(spec) for rule in _hours(spec, series(record))]
+    """The marker comes before what the open hour holds, so that no moment has an hour in both."""
+    kept = [series(record) for record in ledgers(spec)]
+    rules = [_hour(spec, ledger) for ledger in kept]
     rules.append(Recording(names.HOUR_PUT_DOWN, _marker(spec), note="The end of the last hour that was put down."))
+    rules += [_to_date(spec, ledger) for ledger in kept]
     return (RuleGroup(f"{names.GROUP_PREFIX}.hours", spec.prometheus.step, tuple(rules), home="hours"),)
 
 
@@ -45,15 +46,18 @@ def ledgers(spec: Spec) -> tuple[str, ...]:
     return (names.tokens(step), names.cost(step), names.requests(step), names.reported_usd(step))
 
 
-def _hours(spec: Spec, ledger: Selector) -> Iterator[Recording]:
-    step = spec.prometheus.step
+def _hour(spec: Spec, ledger: Selector) -> Recording:
     hour = _not_put_down(sum_of_steps(ledger, HOUR))
     # The last step of an hour may still be being written when the hour ends.
     over = subquery("sum_over_time", hour, REMEMBERED, HOUR, offset=_late(spec))
-    yield Recording(names.of_hour(ledger.metric), over, note="Once an hour: what the ledger holds of the one before.")
+    return Recording(names.of_hour(ledger.metric), over, note="Once an hour: what the ledger holds of the one before.")
+
+
+def _to_date(spec: Spec, ledger: Selector) -> Recording:
+    step = spec.prometheus.step
     steps = _not_put_down(sum_of_steps(ledger, step))
     begun = subquery("sum_over_time", steps, HOUR + _late(spec) + step * 2, step)
-    yield Recording(
+    return Recording(
         names.hour_to_date(ledger.metric), begun, note="What the ledger holds since the last hour put down."
     )
 

@@ -130,10 +130,12 @@ def truths(past: Past, panel: Json, request: Asked) -> Iterator[Decimal | int]:
             return
         # The last bar has begun and is not over.
         end = end + request.step
-    until = recorded_until(end)
+    # Hours hold what was recorded up to the last full minute; the last bar is summed from the steps.
+    late = MINUTE if "hour_to_date" in request.query else 0
+    until = recorded_until(end) - (late if request.step is None else 0)
     summed = "$__range" in str(panel["targets"]) or request.step is not None
     if summed and record in RECORDED_BY_STEP:
-        yield RECORDED_BY_STEP[record](past, recorded_until(start), until)
+        yield RECORDED_BY_STEP[record](past, recorded_until(start) - late, until)
     elif request.step is None and record in TO_DATE:
         yield past.usd(begin_of(TO_DATE[record]), until)
     elif request.step is None and record in LATELY:
@@ -150,7 +152,7 @@ RECORDED_BY_STEP: dict[str, Callable[[Past, int, int], Decimal | int]] = {
     names.requests(STEP): Past.requests,
 }
 TO_DATE = {names.DAY_TO_DATE: Period.DAY, names.WEEK_TO_DATE: Period.WEEK, names.MONTH_TO_DATE: Period.MONTH}
-LATELY = {names.COST_1H: HOUR, names.COST_HOURLY: HOUR, names.COST_BY_GATEWAY: HOUR, names.COST_DAILY: DAY}
+LATELY = {names.COST_HOURLY: HOUR, names.COST_BY_GATEWAY: HOUR, names.COST_DAILY: DAY}
 LATELY |= {names.COST_WEEKLY: 7 * DAY, names.COST_MONTHLY: 30 * DAY}
 
 

@@ -239,11 +239,11 @@ BEYOND_SHAPE: dict[str, tuple[Break, str]] = {
         f"panel '{BARS}': bars over [$__interval] do not add up; [$__interval] offset -$__interval does",
     ),
     "bars of samples": (
-        lambda d: query(d, BARS).update(expr=f"sum by (gateway) ({names.COST_1H})"),
+        lambda d: query(d, BARS).update(expr=f"sum by (gateway) ({names.COST_BY_GATEWAY})"),
         f"panel '{BARS}': bars over no window do not add up; [$__interval] offset -$__interval does",
     ),
     "range at every point": (
-        lambda d: query(d, "Tokens per minute").update(expr=f"sum_over_time({names.COST_1H}[$__range])"),
+        lambda d: query(d, "Tokens per minute").update(expr=f"sum_over_time({names.COST_BY_GATEWAY}[$__range])"),
         "panel 'Tokens per minute': $__range at every point of a graph counts the same records again and again",
     ),
     "interval of an instant": (

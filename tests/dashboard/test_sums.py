@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.promql import quote
 from tollbook.gen.spec import Spec
 
+#: On facts.
+SPEC_LABEL = 'spec="monitoring/agentgateway-cost"'
+
 Json = dict[str, Any]
 Ask = Callable[..., dict[str, float]]
 
@@ -27,6 +31,8 @@ MIDNIGHT = 1_772_409_600
 PHASE = 17.327
 NOW = MIDNIGHT + 30 * 3600 + 1230
 MINUTES = range(30 * 60 + 20)
+#: Some evaluations were missed.
+EVALUATED = [MIDNIGHT + 60 * minute + PHASE for minute in MINUTES if minute % 97 != 5]
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,8 @@ class Entry:
 
 def ledger() -> Iterator[Entry]:
     """Thirty hours of two gateways: steady, bursts, a night's pause, and evaluations that were missed."""
-    for minute in MINUTES:
-        at = MIDNIGHT + 60 * minute + PHASE
-        if minute % 97 == 5:
-            continue  # an evaluation that was missed
+    for at in EVALUATED:
+        minute = int(at - MIDNIGHT) // 60
         yield Entry(at, "edge/east", "claude-3-5-haiku", "input", (minute % 13) / 1024)
         yield Entry(at, "edge/east", "claude-3-5-haiku", "output", (minute % 7) * 4 / 1024)
         if not 4 * 60 <= minute < 9 * 60:
@@ -82,7 +86,8 @@ def blocks(promtools: list[tuple[str, Path]], entries: list[Entry], tmp_path_fac
     lines += recorded(names.tokens(step), [*((seconds, cell, 1.0) for seconds, cell, _ in spent), *cached()])
     lines += recorded(names.requests(step), requested())
     lines += [
-        f'{names.gateway_cost(step)}{{gateway="edge/{gateway}",cluster="prod"}} 0 {MIDNIGHT + 60 * minute + PHASE}'
+        f'{record}{{gateway="edge/{gateway}",{label}}} 0 {MIDNIGHT + 60 * minute + PHASE}'
+        for record, label in ((names.gateway_cost(step), 'cluster="prod"'), (names.GATEWAY_INFO, SPEC_LABEL))
         for gateway in ("east", "west")
         for minute in MINUTES
     ]
@@ -93,30 +98,48 @@ def blocks(promtools: list[tuple[str, Path]], entries: list[Entry], tmp_path_fac
 
 
 def recorded(ledger: str, steps: Iterable[tuple[float, str, float]]) -> Iterator[str]:
-    """The steps of a ledger (when, whose, how much), and its hours as the rules put them down: with the first step of
-    the next one, whether or not it is used."""
-    by_second: dict[float, dict[str, float]] = defaultdict(dict)
-    for seconds, cell, amount in steps:
-        yield f"{ledger}{cell} {amount} {seconds}"
-        by_second[seconds][cell] = amount
-    hour, held = 0.0, dict[str, float]()
-    for minute in (minute for minute in MINUTES if minute % 97 != 5):
-        seconds = MIDNIGHT + 60 * minute + PHASE
-        if seconds // 3600 != hour:
-            yield from (f"{names.of_hour(ledger)}{cell} {amount} {seconds}" for cell, amount in held.items() if amount)
-            hour, held = seconds // 3600, dict.fromkeys(held, 0.0)
-        for cell, amount in by_second[seconds].items():
-            held[cell] = held.get(cell, 0) + amount
-        yield from (f"{names.hour_to_date(ledger)}{cell} {amount} {seconds}" for cell, amount in held.items())
+    """The steps of a ledger (when, whose, how much), and its hours as the rules put them down: a step after their end,
+    and of the open one what was recorded up to the last full minute."""
+    entries = sorted(steps)
+    yield from (f"{ledger}{cell} {amount} {seconds}" for seconds, cell, amount in entries)
+    put_down = 0.0
+    for seconds in EVALUATED:
+        hour = (seconds - 60) // 3600 * 3600
+        if hour > put_down:
+            of_hour = summed(entries, put_down, hour)
+            yield from (f"{names.of_hour(ledger)}{cell} {amount} {seconds}" for cell, amount in of_hour.items())
+            put_down = hour
+        to_date = summed(entries, put_down, known(seconds))
+        yield from (f"{names.hour_to_date(ledger)}{cell} {amount} {seconds}" for cell, amount in to_date.items())
+
+
+def summed(entries: list[tuple[float, str, float]], after: float, until: float) -> dict[str, float]:
+    sums: dict[str, float] = defaultdict(float)
+    for _, cell, amount in entries[bisect_right(entries, (after, "~")) : bisect_right(entries, (until, "~"))]:
+        sums[cell] += amount
+    return sums
+
+
+def known(moment: float) -> float:
+    """Up to when the hours, as they stood at a moment, hold the ledger."""
+    before = EVALUATED[: bisect_right(EVALUATED, moment)]
+    return before[-1] // 60 * 60 if before else 0
+
+
+#: A record that the rules do not have.
+SLIDING_HOUR = "sliding_hour"
 
 
 def sliding_hours(entries: list[Entry]) -> list[str]:
     """What the record of the last sixty minutes holds, for one series: enough to show how not to read it."""
     own = {names.TOKEN_TYPE: "output"}
     ends = [entry for entry in entries if own.items() <= entry.labels.items()]
-    record = f"{names.COST_1H}{braced(ends[0].labels)}"
+    record = f"{SLIDING_HOUR}{braced(ends[0].labels)}"
     return [f"{record} {dollars(ends, end.seconds - 3600, end.seconds)} {end.seconds}" for end in ends]
 
+
+#: What the hours hold of the day before now.
+DAY = (known(NOW - 24 * 3600), known(NOW))
 
 #: Tokens that one gateway read from a cache, by the minute: a million and a quarter of them, the last before yesterday.
 READ = {30 * 60: 1_000_000, 20 * 60: 250_000, 60: 9_000_000}
@@ -213,20 +236,20 @@ def test_bars_add_up_to_the_dollars_of_the_range_at_any_zoom(
     bars: Callable[[str], Bars], entries: list[Entry], zoom: str
 ) -> None:
     drawn = bars(zoom)
-    assert sum(height for heights in drawn.heights for height in heights) == dollars(entries, drawn.start, NOW)
+    assert sum(height for heights in drawn.heights for height in heights) == dollars(entries, known(drawn.start), NOW)
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)
 def test_the_total_of_the_range_is_exact_at_both_ends(ask: Ask, entries: list[Entry], zoom: str) -> None:
     start = NOW - Duration.parse(zoom).seconds
-    assert ask("Selected time range", zoom) == {"": dollars(entries, start, NOW)}
+    assert ask("Selected time range", zoom) == {"": dollars(entries, known(start), known(NOW))}
 
 
 def test_the_running_bar_grows_before_it_is_over(bars: Callable[[str], Bars], entries: list[Entry]) -> None:
     drawn = bars("1d")
     last = math.floor(NOW / drawn.width) * drawn.width
     assert drawn.start < last < NOW < last + drawn.width
-    assert sum(heights[-1] for heights in drawn.heights) == dollars(entries, last, NOW) > 0
+    assert sum(heights[-1] for heights in drawn.heights) == dollars(entries, known(last), NOW) > 0
 
 
 def test_samples_of_the_sliding_hour_do_not_add_up(server: Any, entries: list[Entry]) -> None:
@@ -237,7 +260,7 @@ def test_samples_of_the_sliding_hour_do_not_add_up(server: Any, entries: list[En
     for step in (300, 3600, 7200):
         start = end - 12 * 3600 + step
         times = {"start": str(start), "end": str(end), "step": str(step)}
-        (found,) = server.get("/api/v1/query_range", query=names.COST_1H, **times)["result"]
+        (found,) = server.get("/api/v1/query_range", query=SLIDING_HOUR, **times)["result"]
         sums[step] = sum(float(value) for _, value in found["values"])
     assert sums[300] == pytest.approx(12 * truth, rel=0.01)
     assert sums[3600] == pytest.approx(truth, rel=0.01)
@@ -256,8 +279,8 @@ def test_samples_of_the_sliding_hour_do_not_add_up(server: Any, entries: list[En
 def test_a_ranking_splits_exactly_the_dollars_of_the_range(
     ask: Ask, entries: list[Entry], title: str, label: str, values: list[str]
 ) -> None:
-    found, yesterday = ask(title), NOW - 24 * 3600
-    assert found == {value: dollars(entries, yesterday, NOW, **{label: value}) for value in values}
+    found = ask(title)
+    assert found == {value: dollars(entries, *DAY, **{label: value}) for value in values}
     assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
@@ -270,7 +293,7 @@ def test_a_ranking_splits_exactly_the_dollars_of_the_range(
     ],
 )
 def test_a_filter_leaves_only_what_is_chosen(ask: Ask, entries: list[Entry], chosen: str, gateways: list[str]) -> None:
-    parts = [dollars(entries, NOW - 24 * 3600, NOW, gateway=gateway) for gateway in gateways]
+    parts = [dollars(entries, *DAY, gateway=gateway) for gateway in gateways]
     assert ask("Selected time range", gateway=chosen) == {"": sum(parts)}
 
 
@@ -278,7 +301,6 @@ def test_a_filter_leaves_only_what_is_chosen(ask: Ask, entries: list[Entry], cho
 
 USD, SHARE, TOKENS, REQUESTS, USD_A_REQUEST, USD_PER_MTOK, CACHE, SAVED = range(8)
 TOP = "Top spenders by $group_by"
-DAY = (NOW - 24 * 3600, NOW)
 
 
 def test_the_spenders_and_their_shares_split_the_dollars_of_the_range(ask: Ask, entries: list[Entry]) -> None:
@@ -297,8 +319,8 @@ def test_any_label_splits_them_and_what_lacks_it_is_none(ask: Ask, entries: list
 
 
 def test_requests_are_counted_once_and_under_the_names_that_are_billed(ask: Ask, entries: list[Entry]) -> None:
-    """The day begins at 06:20:30 and the last record is one of 06:19. So it holds 1439 minutes, of which 15 were not
-    recorded: those from the 393rd on, every 97th, up to the 1751st."""
+    """Up to the last full minute the day holds those from 06:20 to 06:18: 1439, of which 15 were not recorded, from the
+    393rd on every 97th, up to the 1751st."""
     assert ask(TOP, column=REQUESTS, group_by="model") == {"claude-3-5-haiku": 6 * 1424, "new": 1424}
     assert ask(TOP, column=REQUESTS, group_by="team") == {"platform": 7 * 1424}
     assert ask(TOP, column=REQUESTS, group_by="team", model="(experiment)") == {}
