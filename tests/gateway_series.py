@@ -14,9 +14,10 @@ def target(pod: str = "gw-1", /, **labels: str) -> dict[str, str]:
         "pod": pod,
         "container": "agentgateway",
         "endpoint": "metrics",
-        "gateway_networking_k8s_io_gateway_name": "gw",
     }
-    return {**found, **labels}
+    # Only our own monitors say on the target which gateway it is.
+    whose = {"gateway": "ai/gw"} if labels.get("job", JOB) == JOB else {}
+    return {**found, **whose, **labels}
 
 
 def up(pod: str = "gw-1", /, **labels: str) -> str:
@@ -29,18 +30,19 @@ def build_info(pod: str = "gw-1", /, tag: str = "v1.5.0", **labels: str) -> str:
 
 def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
     """A metric of LLM requests."""
+    found = target(pod, **labels)
     own = {
         "gen_ai_operation_name": "chat",
         "gen_ai_system": "openai",
         "gen_ai_request_model": "gpt",
         "gen_ai_response_model": "gpt-2024",
         "bind": "8080/ai/gw",
-        "gateway": "ai/gw",
+        "exported_gateway" if found["job"] == JOB else "gateway": found.get("gateway", "ai/gw"),
         "listener": "http",
         "route": "ai/openai",
         "route_rule": "unknown",
     }
-    return notation(metric, **{**target(pod), **own, **labels})
+    return notation(metric, **{**found, **own, **labels})
 
 
 def requests(pod: str = "gw-1", /, **labels: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 
 from tollbook.gen.load import load
 from tollbook.gen.spec import Spec
@@ -19,11 +20,11 @@ UNSTATED = {
         " prices: [{input: 1, output: 10, cache_read: 0.1, cache_write: 100}]}]"
     ),
 }
-JOB = "monitoring/ai-gw"
+#: The scrape job of the spec's own monitors: every target of theirs says whose it is.
+JOB = "monitoring/agentgateway-cost"
 
-#: Requests that go through ai/gw to openai/gpt, as every counter of them bears it.
+#: Requests to openai/gpt, as every counter of them bears it.
 GPT = {
-    "gateway": "ai/gw",
     "gen_ai_system": "openai",
     "gen_ai_request_model": "gpt",
     "gen_ai_response_model": "gpt",
@@ -45,30 +46,41 @@ def notation(metric: str, **labels: str) -> str:
 
 
 def up(pod: str = "pod", **labels: str) -> str:
-    """The target of one pod of the gateway ai/gw, as its PodMonitor finds it."""
-    return notation("up", **{**_target(pod), **labels})
+    """The target of one pod of the gateway ai/gw, as the spec's own monitor finds it; or as another job does."""
+    return notation("up", **{**_target(pod, labels), **labels})
 
 
 def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
     """One of the pod's counters: tokens of the model openai/gpt."""
-    own = {**GPT, "gen_ai_token_type": token_type}
-    return notation("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod), **own, **labels})
+    own = {**_own(labels), **GPT, "gen_ai_token_type": token_type}
+    return notation("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod, labels), **own, **labels})
 
 
 def usd_counter(pod: str = "pod", **labels: str) -> str:
     """The pod's own count of dollars of the model openai/gpt."""
-    return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod), **GPT, **labels})
+    own = {**_own(labels), **GPT}
+    return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod, labels), **own, **labels})
 
 
 def request_counter(pod: str = "pod", **labels: str) -> str:
     """The pod's own count of requests of the model openai/gpt."""
-    return notation("agentgateway_gen_ai_server_request_duration_count", **{**_target(pod), **GPT, **labels})
+    own = {**_own(labels), **GPT}
+    return notation("agentgateway_gen_ai_server_request_duration_count", **{**_target(pod, labels), **own, **labels})
 
 
 def build_info(tag: str, pod: str = "pod", **labels: str) -> str:
     """What the pod says of its version."""
-    return notation("agentgateway_build_info", **{**_target(pod), "tag": tag, **labels})
+    return notation("agentgateway_build_info", **{**_target(pod, labels), "tag": tag, **labels})
 
 
-def _target(pod: str) -> dict[str, str]:
-    return {"job": JOB, "instance": pod, "namespace": "ai", "gateway_networking_k8s_io_gateway_name": "gw"}
+def _target(pod: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Only our own monitors say on the target which gateway it is."""
+    job = labels.get("job", JOB)
+    found = {"job": job, "instance": pod, "namespace": "ai"}
+    return {**found, "gateway": "ai/gw"} if job == JOB else found
+
+
+def _own(labels: Mapping[str, str]) -> dict[str, str]:
+    """What the metrics say of their gateway; a label of the target that has the same name hides it."""
+    gateway = labels.get("gateway", "ai/gw")
+    return {"exported_gateway" if labels.get("job", JOB) == JOB else "gateway": gateway}
