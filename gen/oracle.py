@@ -31,6 +31,8 @@ class Request:
     cache_read: int = 0
     cache_write: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    format: str = ""
+    """In which its provider reports usage, where the spec states it."""
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -74,8 +76,11 @@ def exported_provider(request: Request) -> str:
 
 
 def _speaks_anthropic(request: Request) -> bool:
-    if request.provider in ("gcp.vertex_ai", "copilot"):
-        return request.request_model.rsplit("/", 1)[-1].startswith("claude")
+    if request.format:
+        return request.format == "anthropic"
+    if request.provider in ("gcp.vertex_ai", "copilot", "azure"):
+        models = (request.request_model, request.response_model)  # Azure's request model may be that of a deployment
+        return any(model.rsplit("/", 1)[-1].startswith("claude") for model in models)
     return request.provider in ("anthropic", "aws.bedrock")
 
 

@@ -15,10 +15,10 @@ def target(pod: str = "gw-1", /, **labels: str) -> dict[str, str]:
         "pod": pod,
         "container": "agentgateway",
         "endpoint": "metrics",
-        "gateway_networking_k8s_io_gateway_name": "gw",
     }
-    relabelled = {"gateway": "ai/gw"} if labels.get("job", JOB) == JOB else {}
-    return {**found, **relabelled, **labels}
+    # Only our own monitors say on the target which gateway it is.
+    whose = {"gateway": "ai/gw"} if labels.get("job", JOB) == JOB else {}
+    return {**found, **whose, **labels}
 
 
 def up(pod: str = "gw-1", /, **labels: str) -> str:
@@ -43,7 +43,7 @@ def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
         "gen_ai_request_model": "gpt",
         "gen_ai_response_model": "gpt-2024",
         "bind": "8080/ai/gw",
-        "gateway": "ai/gw",
+        "exported_gateway" if found["job"] == JOB else "gateway": found.get("gateway", "ai/gw"),
         "listener": "http",
         "route": "ai/openai",
         "route_rule": "unknown",

@@ -6,17 +6,18 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
 
 from tollbook import rules
 from tollbook.gen.durations import Duration
-from tollbook.gen.model import Rule, RuleGroup
+from tollbook.gen.model import Recording, Rule, RuleGroup
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
 
@@ -55,10 +56,20 @@ def all_rules(spec: Spec) -> str:
     return rule_file(*rules.build(spec))
 
 
-def money_rules(spec: Spec) -> str:
-    """From counters to dollars: facts, prices and the ledger."""
-    facts = (group for family in rules.FACTS for group in rules.groups_of(family, spec))
-    return rule_file(*facts, rules.ledger_group(spec))
+def money_rules(spec: Spec, *readers: ModuleType) -> str:
+    """From counters to dollars: what the spec says, and of the ledger all but the calendar, which takes long. Besides,
+    the groups that these readers of the ledger have."""
+    families = [family for family in rules.LEDGER if family is not rules.calendar.rules]
+    return rule_file(*fact_groups(spec), ledger_of(spec, families), *(g for each in readers for g in each.build(spec)))
+
+
+def fact_groups(spec: Spec) -> list[RuleGroup]:
+    return [group for family in rules.FACTS for group in family.build(spec)]
+
+
+def ledger_of(spec: Spec, families: Iterable[Callable[[Spec], tuple[Recording, ...]]]) -> RuleGroup:
+    """These families of the ledger alone."""
+    return RuleGroup("ledger", spec.prometheus.step, tuple(rule for family in families for rule in family(spec)))
 
 
 def failures(promtool: Path, *cases: Case) -> dict[str, str]:

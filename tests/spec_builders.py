@@ -20,12 +20,11 @@ UNSTATED = {
         " prices: [{input: 1, output: 10, cache_read: 0.1, cache_write: 100}]}]"
     ),
 }
-#: The job of all targets that the spec's own monitors scrape.
+#: The scrape job of the spec's own monitors: every target of theirs says whose it is.
 JOB = "monitoring/agentgateway-cost"
 
-#: Requests that go through ai/gw to openai/gpt, as every counter of them bears it.
+#: Requests to openai/gpt, as every counter of them bears it.
 GPT = {
-    "gateway": "ai/gw",
     "gen_ai_system": "openai",
     "gen_ai_request_model": "gpt",
     "gen_ai_response_model": "gpt",
@@ -47,41 +46,41 @@ def notation(metric: str, **labels: str) -> str:
 
 
 def up(pod: str = "pod", **labels: str) -> str:
-    """The target of one pod of the gateway ai/gw, as the spec's PodMonitor finds it. Those of another job do not bear
-    the gateway's name."""
-    return notation("up", **_target(pod, labels))
+    """The target of one pod of the gateway ai/gw, as the spec's own monitor finds it; or as another job does."""
+    return notation("up", **{**_target(pod, labels), **labels})
 
 
 def counter(token_type: str = "output", pod: str = "pod", **labels: str) -> str:
     """One of the pod's counters: tokens of the model openai/gpt."""
-    return notation(
-        "agentgateway_gen_ai_client_token_usage_sum", **_of_requests(pod, {"gen_ai_token_type": token_type, **labels})
-    )
+    own = {**_own(labels), **GPT, "gen_ai_token_type": token_type}
+    return notation("agentgateway_gen_ai_client_token_usage_sum", **{**_target(pod, labels), **own, **labels})
 
 
 def usd_counter(pod: str = "pod", **labels: str) -> str:
     """The pod's own count of dollars of the model openai/gpt."""
-    return notation("agentgateway_gen_ai_client_cost_usd_total", **_of_requests(pod, labels))
+    own = {**_own(labels), **GPT}
+    return notation("agentgateway_gen_ai_client_cost_usd_total", **{**_target(pod, labels), **own, **labels})
 
 
 def request_counter(pod: str = "pod", **labels: str) -> str:
     """The pod's own count of requests of the model openai/gpt."""
-    return notation("agentgateway_gen_ai_server_request_duration_count", **_of_requests(pod, labels))
+    own = {**_own(labels), **GPT}
+    return notation("agentgateway_gen_ai_server_request_duration_count", **{**_target(pod, labels), **own, **labels})
 
 
 def build_info(tag: str, pod: str = "pod", **labels: str) -> str:
     """What the pod says of its version."""
-    return notation("agentgateway_build_info", **_target(pod, {"tag": tag, **labels}))
+    return notation("agentgateway_build_info", **{**_target(pod, labels), "tag": tag, **labels})
 
 
 def _target(pod: str, labels: Mapping[str, str]) -> dict[str, str]:
-    found = {"job": JOB, "instance": pod, "namespace": "ai", "gateway_networking_k8s_io_gateway_name": "gw"}
-    relabelled = {"gateway": "ai/gw"} if labels.get("job", JOB) == JOB else {}
-    return {**found, **relabelled, **labels}
+    """Only our own monitors say on the target which gateway it is."""
+    job = labels.get("job", JOB)
+    found = {"job": job, "instance": pod, "namespace": "ai"}
+    return {**found, "gateway": "ai/gw"} if job == JOB else found
 
 
-def _of_requests(pod: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """Where the target bears the gateway's name, the metric's own stands beside it."""
-    own = {**GPT, **labels}
-    hidden = {"exported_gateway": own["gateway"]} if labels.get("job", JOB) == JOB else {}
-    return {**_target(pod, labels), **hidden, **own}
+def _own(labels: Mapping[str, str]) -> dict[str, str]:
+    """What the metrics say of their gateway; a label of the target that has the same name hides it."""
+    gateway = labels.get("gateway", "ai/gw")
+    return {"exported_gateway" if labels.get("job", JOB) == JOB else "gateway": gateway}

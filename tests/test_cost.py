@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promtool_cases import Case, failures, money_rules, rule_file_of
+from promtool_cases import Case, failures, ledger_of, money_rules, rule_file
 from spec_builders import counter, spec_of, up
 
-from tollbook.rules import cost, figures
+from tollbook.rules import cost, prices, totals
 
 COST = "agentgateway:cost_usd:increase1m"
 TOKENS = "agentgateway:tokens:increase1m"
+PRICE = (
+    'agentgateway:price_usd_per_mtok{spec="monitoring/agentgateway-cost",gen_ai_system="openai",model="gpt",'
+    'gen_ai_token_type="output"}'
+)
 WATCHED = "1x300"  # two and a half hours
 
 # The prices of spec_builders: input 1, output 10, cache read 0.1, cache write 100 USD per million.
@@ -73,12 +77,11 @@ def test_a_model_of_two_names_is_priced_once(promtool: Path) -> None:
 
 def test_dollars_keep_the_price_of_their_step(promtool: Path) -> None:
     """The same million tokens before and after a price change: what is recorded is never priced again."""
-    price = 'agentgateway:price_usd_per_mtok{gen_ai_system="openai",model="gpt",gen_ai_token_type="output"}'
     case = Case(
         "a price that changes after ten minutes",
-        rule_file_of(cost.rules(spec_of(), spec_of().gateways[0])),
+        rule_file(ledger_of(spec_of(), (prices.rules, cost.rules))),
         {
-            price: "2x19 3x60",
+            PRICE: "2x19 3x60",
             f"{TOKENS}{of('output')}": "0x7 1000000 0x18 1000000 0x20",  # in the fourth minute and the fourteenth
         },
         (
@@ -92,16 +95,12 @@ def test_dollars_keep_the_price_of_their_step(promtool: Path) -> None:
 
 def test_the_sliding_hour_holds_sixty_minutes_and_not_one_more(promtool: Path) -> None:
     """A dollar in the fourth minute is in the hour up to the 63rd, and no longer in the 64th."""
-    hour = f"agentgateway:cost_usd:increase1h{of('output')}"
     by_gateway = 'agentgateway:cost_usd:by_gateway{gateway="ai/gw"}'
     case = Case(
         "an hour",
-        money_rules(spec_of()),
+        money_rules(spec_of(), totals),
         {up(): WATCHED, counter("output"): "_x7 100000x290"},
         (
-            ("agentgateway:cost_usd:increase1h", "3m", {}),
-            *(("agentgateway:cost_usd:increase1h", at, {hour: 1}) for at in ("4m", "63m")),
-            ("agentgateway:cost_usd:increase1h", "64m", {hour: 0}),
             ("agentgateway:cost_usd:by_gateway", "3m", {by_gateway: 0}),
             *(("agentgateway:cost_usd:by_gateway", at, {by_gateway: 1}) for at in ("4m", "63m")),
             ("agentgateway:cost_usd:by_gateway", "64m", {by_gateway: 0}),
@@ -123,7 +122,8 @@ def test_tokens_by_gateway_are_those_of_five_minutes_all_input_and_all_output(pr
                 spec_of(f"""
                     gateways: [{{name: gw, namespace: ai, version: "{version}"}}]
                     models: [{{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}]
-                """)
+                """),
+                totals,
             ),
             {
                 up(): WATCHED,
@@ -149,7 +149,7 @@ def test_tokens_without_a_price_are_used_all_the_same(promtool: Path) -> None:
     output, by_gateway = "agentgateway:output_tokens:by_gateway", "agentgateway:cost_usd:by_gateway"
     case = Case(
         "unpriced",
-        money_rules(spec_of()),
+        money_rules(spec_of(), totals),
         {up(): WATCHED, counter("output", gen_ai_request_model="new", gen_ai_response_model="new"): "_x7 700x60"},
         (
             (output, "4m", {f'{output}{{gateway="ai/gw"}}': 700}),
@@ -170,7 +170,7 @@ FIGURES = (
 
 def test_an_idle_gateway_has_spent_nothing_and_an_unknown_one_has_no_figures(promtool: Path) -> None:
     """A gateway whose pods cannot be scraped at present is still known."""
-    rules = money_rules(spec_of())
+    rules = money_rules(spec_of(), totals)
     idle = {figure: {f'{figure}{{gateway="ai/gw"}}': 0} for figure in FIGURES}
     cases = [
         Case("idle", rules, {up(): WATCHED}, tuple((figure, "9m", idle[figure]) for figure in FIGURES)),
@@ -185,7 +185,7 @@ def test_clusters_are_told_apart_where_the_spec_keeps_their_label(promtool: Path
     figure = "agentgateway:cost_usd:by_gateway"
     case = Case(
         "clusters",
-        money_rules(spec),
+        money_rules(spec, totals),
         {
             up(cluster="busy"): WATCHED,
             up(cluster="idle"): WATCHED,
@@ -198,13 +198,12 @@ def test_clusters_are_told_apart_where_the_spec_keeps_their_label(promtool: Path
 
 def test_dollars_recorded_before_a_restart_are_not_counted_again(promtool: Path) -> None:
     """Neither in the sum of the gateway nor priced once more: see the same of tokens."""
-    rules = rule_file_of(*(family.rules(spec_of(), spec_of().gateways[0]) for family in (cost, figures)))
-    price = 'agentgateway:price_usd_per_mtok{gen_ai_system="openai",model="gpt",gen_ai_token_type="output"}'
+    rules = rule_file(ledger_of(spec_of(), (prices.rules, cost.rules, totals.rules)))
     cases = [
         Case(
             "tokens",
             rules,
-            {price: "10x20", f"{TOKENS}{of('output')}": "1000000"},
+            {PRICE: "10x20", f"{TOKENS}{of('output')}": "1000000"},
             ((f"sum(sum_over_time({COST}[1h]))", "5m", {"": 10}),),
         ),
         Case(

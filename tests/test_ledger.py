@@ -6,25 +6,24 @@ twice or not at all shows, wherever it happens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
-from promtool_cases import Case, failures, rule_file_of, unmet
+from promtool_cases import Case, fact_groups, failures, ledger_of, rule_file, unmet
 from spec_builders import counter, spec_of, up
 
-from tollbook.gen.model import Recording
+from tollbook.gen.model import Rule, RuleGroup
 from tollbook.gen.promql import Expr
 from tollbook.gen.spec import Spec
-from tollbook.rules import ledger
+from tollbook.rules import booking, ledger, prices
 
 METERED = "agentgateway:metered_tokens:increase1m"
 BILLED = f"sum(sum_over_time({METERED}[2h]))"
 
 ONE_GATEWAY = "prometheus: {gap: 10m}"
-SERVICE = "gateways: [{name: gw, namespace: ai, monitor: ServiceMonitor}]"
 TWO_CLUSTERS = "prometheus: {keep_labels: [cluster]}"
 SHARED_JOB = """
     gateways:
@@ -174,14 +173,24 @@ LIVES: dict[str, tuple[str, int, Mapping[str, str]]] = {
             counter(job="chart"): "_x11 1000x9 1100x60",
         },
     ),
-    "a namesake in another namespace is not billed": (
-        SERVICE,
-        1000,
+    "whatever a counted job shows is billed, also a gateway that the spec does not name": (
+        ONE_GATEWAY,
+        1000 + 7000,
         {
-            up(job="gw-metrics"): WATCHED,
-            counter(job="gw-metrics"): "_x10 1000x60",
-            up(job="gw-metrics", namespace="elsewhere"): WATCHED,
-            counter(job="gw-metrics", namespace="elsewhere", gateway="elsewhere/gw"): "_x10 7000x60",
+            up(): WATCHED,
+            counter(): "_x10 1000x60",
+            up("new", gateway="lab/new"): WATCHED,
+            counter(pod="new", gateway="lab/new"): "_x10 7000x60",
+        },
+    ),
+    "a gateway that joins ours later is not billed for its past": (
+        ONE_GATEWAY,
+        1000 + 4,
+        {
+            up(): WATCHED,
+            counter(): "_x10 1000x60",
+            up("new", gateway="ai/new"): "_x36 1x60",
+            counter(pod="new", gateway="ai/new"): "_x36 7000000x20 7000004x30",
         },
     ),
     "gateways that share a job are billed once each, and one that comes later not for its past": (
@@ -190,8 +199,18 @@ LIVES: dict[str, tuple[str, int, Mapping[str, str]]] = {
         {
             up(job="proxies"): WATCHED,
             counter(job="proxies"): "_x10 1000x60",
-            up("other", job="proxies", gateway_networking_k8s_io_gateway_name="other"): "_x36 1x60",
-            counter(pod="other", job="proxies", gateway="ai/other"): "_x36 7000000x20 7000004x30",
+            up("other", job="proxies"): "_x60 1x60",
+            counter(pod="other", job="proxies", gateway="ai/other"): "_x60 7000000x20 7000004x30",
+        },
+    ),
+    "a pod that joins a gateway in somebody else's job is billed from zero, whosever else comes": (
+        SHARED_JOB,
+        1000 + 900,
+        {
+            up(job="proxies"): WATCHED,
+            counter(job="proxies"): "_x10 1000x60",
+            up("new", job="proxies"): "_x46 1x60",
+            counter(pod="new", job="proxies"): "_x46 900x60",
         },
     ),
     "a cluster that comes later is not billed for its past": (
@@ -200,21 +219,30 @@ LIVES: dict[str, tuple[str, int, Mapping[str, str]]] = {
         {
             up(cluster="a"): WATCHED,
             counter(cluster="a"): "_x10 1000x60",
-            up(cluster="b"): "_x30 1x60",
-            counter(cluster="b"): "_x30 7000000x60",
+            up(cluster="b"): "_x46 1x60",
+            counter(cluster="b"): "_x46 7000000x60",
+        },
+    ),
+    "of two clusters that use one address, one is reached while the other is not": (
+        TWO_CLUSTERS,
+        1000 + 100 + 1000 + 800,
+        {
+            up(cluster="a"): WATCHED,
+            counter(cluster="a"): "_x10 1000x9 1100x60",
+            up(cluster="b"): "1x20 0x9 1x60",
+            counter(cluster="b"): "_x5 1000x15 stale _x9 1800x60",
         },
     ),
 }
 
 
-def ledger_rules(spec: Spec) -> Iterator[Recording]:
-    for gateway in spec.gateways:
-        yield from ledger.rules(spec, gateway)
+def ledger_rules(spec: Spec) -> list[RuleGroup]:
+    return [*fact_groups(spec), ledger_of(spec, (prices.rules, booking.rules, ledger.rules))]
 
 
 def life(name: str, rules: str = "") -> Case:
     spec_text, billed, series = LIVES[name]
-    return Case(name, rules or rule_file_of(ledger_rules(spec_of(spec_text))), series, ((BILLED, "50m", {"": billed}),))
+    return Case(name, rules or rule_file(*ledger_rules(spec_of(spec_text))), series, ((BILLED, "50m", {"": billed}),))
 
 
 @cache
@@ -227,37 +255,38 @@ def test_the_ledger_bills_exactly_what_was_used(name: str, promtool: Path) -> No
     assert verdicts(promtool).get(name, "") == ""
 
 
-def test_increments_stand_under_the_gateway_half_a_minute_after_their_minute(promtool: Path) -> None:
+def test_increments_stand_under_their_pod_half_a_minute_after_their_minute(promtool: Path) -> None:
     """An idle series rises by zero, and labels that the spec does not name are folded together."""
     spec = spec_of("""
         prometheus: {keep_labels: [cluster]}
         attribution: [{label: team, expression: apiKey.team}]
     """)
     labels = {"team": "search", "cluster": "a", "route": "ai/openai"}
-    record = (
-        f'{METERED}{{gateway="ai/gw",gen_ai_system="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt",'
-        'gen_ai_token_type="output",token_semantics="1.5",team="search",cluster="a"}'
-    )
-    risen = {"3m": 100, "4m": 0, "5m": 50, "6m": 25 + 25, "7m": 0}  # in the sixth minute of both pods
+    pods = [
+        f'{METERED}{{gateway="ai/gw",job="monitoring/agentgateway-cost",instance="{pod}",gen_ai_system="openai",model="gpt",'
+        'gen_ai_token_type="output",token_semantics="1.5",usage_format="openai",booked_team="search",cluster="a"}'
+        for pod in ("one", "two")
+    ]
+    risen = {"3m": (100, 7), "4m": (0, 0), "5m": (50, 0), "6m": (25, 25), "7m": (0, 0)}
     case = Case(
         "one counter on two pods",
-        rule_file_of(ledger_rules(spec)),
+        rule_file(*ledger_rules(spec)),
         {
             up("one", cluster="a"): "1x20",
             up("two", cluster="a"): "1x20",
             counter(pod="one", **labels): "_x4 100x3 150x1 175x9",
-            counter(pod="two", **labels): "_ 7x8 32x9",
+            counter(pod="two", **labels): "_x4 7x5 32x9",
         },
-        tuple((METERED, at, {record: tokens}) for at, tokens in risen.items()),
+        tuple((METERED, at, dict(zip(pods, tokens, strict=True))) for at, tokens in risen.items()),
     )
     assert failures(promtool, case) == {}
 
 
 # ---- Every piece is needed ---------------------------------------------------------------------------------------
 
-X = 'agentgateway_gen_ai_client_token_usage_sum{job="monitoring/ai-gw"}'
-UP = 'up{job="monitoring/ai-gw"}'
-FLEET = "on (job, namespace, gateway_networking_k8s_io_gateway_name)"
+JOB = '{job="monitoring/agentgateway-cost"}'
+X = f"agentgateway_gen_ai_client_token_usage_sum{JOB}"
+UP = f"up{JOB}"
 NOTHING = "last_over_time(nothing[1m])"
 
 # The piece's text, what stands there instead, and the life that is then billed wrongly.
@@ -302,26 +331,40 @@ MUTANTS = {
         f"last_over_time({X}[1h] offset 1m30s)",
         "what is used while Prometheus is down for longer than the gap is not billed",
     ),
-    "a fall is no negative rise": (" >= 0)", " >= -4000)", "a counter that falls has begun at zero again"),
+    "a fall is no negative rise": (
+        "0) + (",
+        "-1e9) + (",
+        "an unreachable target that restarted in the meantime is billed from zero",
+    ),
     "a fall counts up to the new value": (
-        f"or (last_over_time({X}[1m] offset 30s) + ",
-        "or (nothing + ",
+        " < bool ",
+        " < bool 0 * ",
         "a counter that falls has begun at zero again also where `up` is not kept, but of a birth nothing is known",
+    ),
+    "a value that stands still is no fall": (
+        " < bool ",
+        " <= bool ",
+        "the first installation bills nothing of what was used before it",
     ),
     "a fall counts what came before it within the step": (
         "max_over_time(agent",
         "last_over_time(agent",
         "what a process counted just before it restarts is billed too",
     ),
-    "no less than nothing came before a fall": (
-        ", 0)) or ",
-        ", -1e9)) or ",
-        "an unreachable target that restarted in the meantime is billed from zero",
-    ),
     "a birth is that of the series, not of a label of its target": (
-        f"unless ignoring ({', '.join(ledger.PASSING_LABELS)})",
-        "unless",
+        f"or ignoring ({', '.join(ledger.PASSING_LABELS)})",
+        "or",
         "a series that goes on under another label of its target is not born again",
+    ),
+    "a birth begins at zero": (
+        "[1m] offset 30s) * 0)",
+        "[1m] offset 30s) * 1)",
+        "a series born on a watched target is billed with its first value",
+    ),
+    "a birth is one on a target that may bear": (
+        " and on (job, instance) last_over_time(agentgateway:target:may_bear[1ms])",
+        "",
+        "the first installation bills nothing of what was used before it",
     ),
     "a birth is not that of its target's labels": (
         "and on (job, instance, pod)",
@@ -369,8 +412,8 @@ MUTANTS = {
         "a pod that was no target for a while is not new when it comes back",
     ),
     "a pod joins a fleet": (
-        f" and {FLEET} present_over_time({UP}[10m] offset 16m30s)",
-        "",
+        " and on (job, gateway) present_over_time",
+        " or on (job, gateway) present_over_time",
         "the first installation bills nothing of what was used before it",
     ),
     "a fleet is watched for five minutes": (
@@ -379,33 +422,47 @@ MUTANTS = {
         "a pod that could not be reached when monitoring began is not billed for its past",
     ),
     "a fleet is that of one gateway": (
-        FLEET,
-        "on (job)",
+        "and on (job, gateway)",
+        "and on (job)",
+        "a gateway that joins ours later is not billed for its past",
+    ),
+    "a fleet in somebody else's job is that of one gateway": (
+        "and on (job, gateway) present_over_time(agentgateway:usage:seen",
+        "and on (job) present_over_time(agentgateway:usage:seen",
         "gateways that share a job are billed once each, and one that comes later not for its past",
     ),
-    "a gateway's own series": (
-        ',gateway="ai/gw"',
-        "",
-        "gateways that share a job are billed once each, and one that comes later not for its past",
+    "a pod joins a fleet in somebody else's job": (
+        "present_over_time(agentgateway:usage:seen",
+        "present_over_time(nothing:usage:seen",
+        "a pod that joins a gateway in somebody else's job is billed from zero, whosever else comes",
     ),
     "a fleet is that of one cluster": (
-        "and on (cluster, job, instance)",
-        "and on (job, instance)",
+        "and on (cluster, job, gateway)",
+        "and on (job, gateway)",
         "a cluster that comes later is not billed for its past",
     ),
-    "one job": ('{job="monitoring/ai-gw"}', "", "a second job on the same pods changes nothing"),
-    "one namespace": (',namespace="ai"', "", "a namesake in another namespace is not billed"),
+    "a birth is on the target of one cluster": (
+        "and on (cluster, job, instance) last_over_time(agentgateway:target:may_bear",
+        "and on (job, instance) last_over_time(agentgateway:target:may_bear",
+        "a cluster that comes later is not billed for its past",
+    ),
+    "a value is carried for the target of one cluster": (
+        "unless on (cluster, job, instance) (up",
+        "unless on (job, instance) (up",
+        "of two clusters that use one address, one is reached while the other is not",
+    ),
+    "one job": (JOB, "", "a second job on the same pods changes nothing"),
 }
 
 
-def mutated(rule: Recording, piece: str, instead: str) -> Recording:
+def mutated(rule: Rule, piece: str, instead: str) -> Rule:
     return replace(rule, expr=Expr(rule.expr.text.replace(piece, instead)))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_without_a_piece_of_the_formula_somebody_is_billed_wrongly(mutant: str, promtool: Path) -> None:
     piece, instead, victim = MUTANTS[mutant]
-    right = list(ledger_rules(spec_of(LIVES[victim][0])))
-    wrong = [mutated(rule, piece, instead) for rule in right]
+    *facts, right = ledger_rules(spec_of(LIVES[victim][0]))
+    wrong = replace(right, rules=tuple(mutated(rule, piece, instead) for rule in right.rules))
     assert wrong != right, "the formula no longer has this piece"
-    assert unmet(promtool, life(victim, rule_file_of(wrong))) == {victim}
+    assert unmet(promtool, life(victim, rule_file(*facts, wrong))) == {victim}

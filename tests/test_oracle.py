@@ -69,6 +69,7 @@ def request(asked: str, answered: str, provider: str = "openai", **used: int) ->
         ("0.11", "gcp.vertex_ai", "claude", (1000, 200)),
         ("1.0", "openai", "gpt", (1034, 200, 30, 4)),
         ("1.4", "azure", "gpt", (1034, 200, 30, 4)),
+        ("1.4", "azure", "claude-opus-4-1", (1000, 200, 30, 4)),
         ("1.4", "custom", "claude", (1034, 200, 30, 4)),
         ("1.4", "anthropic", "claude", (1000, 200, 30, 4)),
         ("1.4", "aws.bedrock", "amazon.nova", (1000, 200, 30, 4)),
@@ -84,6 +85,20 @@ def test_what_a_gateway_shows(version: str, provider: str, model: str, shown: tu
     used = Request(gateway(version), provider, model, model, input=1000, output=200, cache_read=30, cache_write=4)
     types = ("input", "output", "input_cache_read", "input_cache_write")
     assert exported(used) == dict(zip(types, shown, strict=False))
+
+
+def test_what_a_gateway_shows_of_a_deployment_whose_answer_names_the_model() -> None:
+    used = Request(gateway("1.4"), "azure", "my-deployment", "claude-opus-4-1", input=1000, cache_read=30)
+    assert exported(used)["input"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("version", "stated", "prompt"),
+    [("1.4", "anthropic", 1000), ("1.4", "openai", 1034), ("1.5", "anthropic", 1034), ("0.11", "anthropic", 1000)],
+)
+def test_what_a_gateway_shows_of_a_format_that_the_spec_states(version: str, stated: str, prompt: int) -> None:
+    used = Request(gateway(version), "custom", "kimi", "kimi", input=1000, cache_read=30, cache_write=4, format=stated)
+    assert exported(used)["input"] == prompt
 
 
 @pytest.mark.parametrize(
@@ -360,7 +375,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 def target(served_by: Gateway, pod: int) -> dict[str, str]:
-    return {"job": served_by.job, "instance": f"{served_by.name}-{pod}", "namespace": served_by.namespace}
+    found = {"job": served_by.job, "instance": f"{served_by.name}-{pod}", "namespace": served_by.namespace}
+    return {**found, "gateway": served_by.id}
 
 
 def scraped(scenario: Scenario) -> dict[str, str]:
@@ -371,7 +387,7 @@ def scraped(scenario: Scenario) -> dict[str, str]:
         for token_type, count in exported(use.request).items():
             labels = {
                 **target(use.request.gateway, use.pod),
-                "gateway": use.request.gateway.id,
+                "exported_gateway": use.request.gateway.id,
                 "gen_ai_system": use.request.provider,
                 "gen_ai_request_model": use.request.request_model,
                 "gen_ai_response_model": use.request.response_model,

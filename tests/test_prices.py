@@ -6,6 +6,7 @@ whose interval is that instant. It evaluates twice, at the beginning of time and
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from hypothesis import strategies as st
 from promtool_cases import Case, failures, rule_file, unmet
 from spec_builders import spec_of
 
-from tollbook.gen.model import Recording, RuleGroup
+from tollbook.gen.model import Recording
 from tollbook.gen.spec import Spec
 from tollbook.rules import prices
 
 PRICE = "agentgateway:price_usd_per_mtok"
+ALIAS = "agentgateway:model:alias"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 SETTLE_SECONDS = 30
-OF_GPT = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt"'
+OF_SPEC = 'spec="monitoring/agentgateway-cost"'
+OF_GPT = f'{OF_SPEC},gen_ai_system="openai",model="gpt"'
 
 
 def price_rules(spec: Spec) -> str:
@@ -31,9 +34,19 @@ def price_rules(spec: Spec) -> str:
 
 
 def expressions(spec: Spec) -> dict[tuple[str, str], str]:
-    """Name in the metrics and token type -> the price's expression."""
-    rules = [rule for group in prices.build(spec) for rule in group.rules]
-    return {(rule.labels["gen_ai_response_model"], rule.labels["gen_ai_token_type"]): str(rule.expr) for rule in rules}
+    """Model and token type -> the price's expression."""
+    cards = [rule for rule in recordings(spec) if rule.record == PRICE]
+    return {(card.labels["model"], kind): text for card in cards for kind, text in on(card).items()}
+
+
+def recordings(spec: Spec) -> list[Recording]:
+    return [rule for group in prices.build(spec) for rule in group.rules if isinstance(rule, Recording)]
+
+
+def on(card: Recording) -> dict[str, str]:
+    """Token type -> expression, of one card."""
+    terms = re.findall(r'label_replace\((.*?), "gen_ai_token_type", "(\w+)", "", ""\)(?: or |$)', card.expr.text)
+    return {kind: text for text, kind in terms}
 
 
 def at(unix_seconds: int, expected: dict[str, Decimal | int | float], rules: str, name: str) -> Case:
@@ -162,12 +175,12 @@ def test_every_price_that_a_spec_may_state_comes_out_as_the_same_number(usd: Dec
 def test_free_is_a_price_of_zero(promtool: Path) -> None:
     spec = spec_of("models: [{provider: ollama, name: llama, free: true}]")
     types = ("input", "output", "input_cache_read", "input_cache_write")
-    labels = 'gen_ai_system="ollama",model="llama",gen_ai_response_model="llama"'
+    labels = f'{OF_SPEC},gen_ai_system="ollama",model="llama"'
     expected = {f'{PRICE}{{{labels},gen_ai_token_type="{kind}"}}': 0 for kind in types}
     assert failures(promtool, Case("free", price_rules(spec), samples=((PRICE, "1m", expected),))) == {}
 
 
-def test_every_name_of_a_model_has_each_of_its_prices() -> None:
+def test_a_card_is_a_model_s_whole_price_and_its_other_names_are_facts(promtool: Path) -> None:
     spec = spec_of("""
         models:
           - provider: openai
@@ -176,28 +189,36 @@ def test_every_name_of_a_model_has_each_of_its_prices() -> None:
             prices: [{input: 1, output: 2, cache_read: 3, cache_write: 4}]
           - {provider: azure, name: gpt, prices: [{input: 5, output: 6}]}
     """)
-    groups = prices.build(spec)
-    assert [group.name for group in groups] == ["tollbook.prices.openai.gpt", "tollbook.prices.azure.gpt"]
-    assert priced(groups[0]) == {
-        ("gpt", name, kind): f"vector({usd})"
-        for name in ("gpt", "gpt-1", "gpt-2")
-        for kind, usd in (("input", 1), ("output", 2), ("input_cache_read", 3), ("input_cache_write", 4))
+    types = ("input", "output", "input_cache_read", "input_cache_write")
+    usd = {"openai": (1, 2, 3, 4), "azure": (5, 6, 5, 5)}
+    cards = {
+        f'{PRICE}{{{OF_SPEC},gen_ai_system="{provider}",model="gpt",gen_ai_token_type="{kind}"}}': price
+        for provider, stated in usd.items()
+        for kind, price in zip(types, stated, strict=True)
     }
-    assert priced(groups[1]) == {
-        ("gpt", "gpt", kind): f"vector({usd})"
-        for kind, usd in (("input", 5), ("output", 6), ("input_cache_read", 5), ("input_cache_write", 5))
-    }
+    aliases = {f'{ALIAS}{{{OF_GPT},gen_ai_response_model="{name}"}}': 1 for name in ("gpt-1", "gpt-2")}
+    samples = ((PRICE, "1m", cards), (ALIAS, "1m", aliases))
+    assert failures(promtool, Case("cards", price_rules(spec), samples=samples)) == {}
 
 
-def priced(group: RuleGroup) -> dict[tuple[str, str, str], str]:
-    return {
-        (
-            rule.labels["model"],
-            rule.labels["gen_ai_response_model"],
-            rule.labels["gen_ai_token_type"],
-        ): str(rule.expr)
-        for rule in group.rules
-    }
+def test_every_price_and_every_name_is_there_however_many_there_are(promtool: Path) -> None:
+    """A group holds twenty rules and a rule fifty names; providers do not share groups."""
+    models = "".join(
+        f"  - {{provider: {provider}, name: m{number}, aliases: [a{number}], prices: [{{input: {number}, output: 1}}]}}\n"
+        for provider in ("openai", "azure")
+        for number in range(1, 62)
+    )
+    spec = spec_of(f"models:\n{models}")
+    assert {len(group.rules) for group in prices.build(spec)} == {20, 3}
+    samples = (
+        (f'sum by (gen_ai_system) ({PRICE}{{gen_ai_token_type="input"}})', "1m", of_both(61 * 62 // 2)),
+        (f"count by (gen_ai_system) ({ALIAS})", "1m", of_both(61)),
+    )
+    assert failures(promtool, Case("many", price_rules(spec), samples=samples)) == {}
+
+
+def of_both(count: int) -> dict[str, int]:
+    return {f'{{gen_ai_system="{provider}"}}': count for provider in ("openai", "azure")}
 
 
 def test_the_reader_of_the_rules_sees_dates_where_the_expression_has_seconds() -> None:
@@ -210,14 +231,8 @@ def test_the_reader_of_the_rules_sees_dates_where_the_expression_has_seconds() -
               - {from: 2026-07-01, input: 2, output: 7.50}
               - {from: 2027-01-01, input: 2, output: 0.1}
     """)
-    notes = {
-        rule.labels["gen_ai_token_type"]: rule.note
-        for group in prices.build(spec)
-        for rule in group.rules
-        if isinstance(rule, Recording)
-    }
-    assert notes["output"] == "5 at first, 7.50 from 2026-07-01, 0.1 from 2027-01-01"
-    assert notes["input"] == ""
+    (card,) = recordings(spec)
+    assert card.note == "output: 5 at first, 7.50 from 2026-07-01, 0.1 from 2027-01-01"
 
 
 # ---- Long contexts --------------------------------------------------------------------------------------------------
@@ -250,8 +265,8 @@ models:
     }
     tokens = {f'{{gen_ai_system="openai",model="{name}"}}': count for name, count in thresholds.items()}
     samples = (
-        (f'sum without (__name__) ({PRICE_HIGH}{{gen_ai_token_type="input"}})', instant, usd),
-        (f"sum without (__name__) ({LONG_CONTEXT_OVER})", instant, tokens),
+        (f'sum without (__name__, spec) ({PRICE_HIGH}{{gen_ai_token_type="input"}})', instant, usd),
+        (f"sum without (__name__, spec) ({LONG_CONTEXT_OVER})", instant, tokens),
     )
     case = Case("prices", price_rules(spec_of(spec)), samples=samples, evaluated_every=instant)
     assert failures(promtool, case) == {}
@@ -273,7 +288,7 @@ def test_a_model_with_tiers_has_its_highest_prices_under_its_own_name_alone(prom
     """)
     # cache_read is not stated at first: it costs what input does, and in the tiers 3, and again what input does, 2
     usd = {"input": 2, "output": 30, "input_cache_read": 3, "input_cache_write": 4}
-    of_model = 'gen_ai_system="openai",model="gpt"'
+    of_model = OF_GPT
     samples = (
         (PRICE_HIGH, "1m", {f'{PRICE_HIGH}{{{of_model},gen_ai_token_type="{kind}"}}': usd[kind] for kind in usd}),
         (LONG_CONTEXT_OVER, "1m", {f"{LONG_CONTEXT_OVER}{{{of_model}}}": 2000}),
@@ -291,6 +306,5 @@ def test_the_reader_sees_when_tiers_begin_and_end() -> None:
               - {from: 2026-07-01, input: 2, output: 5, tiers: [{context_over: 200000, input: 4}]}
               - {from: 2027-01-01, input: 2, output: 5}
     """)
-    rules = [rule for group in prices.build(spec) for rule in group.rules if isinstance(rule, Recording)]
-    (threshold,) = [rule for rule in rules if rule.record == LONG_CONTEXT_OVER]
+    (threshold,) = [rule for rule in recordings(spec) if rule.record == LONG_CONTEXT_OVER]
     assert threshold.note == "none at first, 200000 from 2026-07-01, none from 2027-01-01"

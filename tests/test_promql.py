@@ -249,7 +249,7 @@ def test_every_prometheus_works_out_what_was_composed(promtool: Path) -> None:
             binary(series("a").now(), "*", series("b").now(), on=("l",), group_left=("m", "n")),
             "a * on (l) group_left (m, n) b",
         ),
-        (promql.unless_ignoring(("l", "m"), series("a").now(), series("b").now()), "a unless ignoring (l, m) b"),
+        (promql.either_ignoring(("l", "m"), series("a").now(), series("b").now()), "a or ignoring (l, m) b"),
         (promql.sum_without(("l",), binary(series("a").now(), "+", series("b").now())), "sum without (l) (a + b)"),
         (promql.total(series("a").now()), "sum(a)"),
         (promql.one_of_each(("l", "m"), series("a").now()), "topk by (l, m) (1, a)"),
@@ -325,14 +325,33 @@ def test_a_plain_hour_holds_sixty_minutes_or_sixty_one(promtools: list[tuple[str
 
 
 def test_what_was_just_recorded_is_of_this_very_instant(promtool: Path) -> None:
-    just, now = str(series("m").just_recorded()), str(series("m").now())
+    just, now = str(series("m").at_instant(Duration(0))), str(series("m").now())
+    one_before = str(series("m").at_instant(MINUTE))
     samples = (
         (just, "2m", {"m": 1}),
         (just, "2m1s", NOTHING),
         (just, "3m", NOTHING),
+        (one_before, "3m", {"m": 1}),
+        (one_before, "3m1s", NOTHING),
+        (one_before, "4m", NOTHING),
         (now, "3m", {"m": 1}),  # which is why it is not used for this
     )
     assert failures(promtool, Case("just", NO_RULES, {"m": "1x2"}, samples, scraped_every="1m")) == {}
+
+
+def test_labels_are_joined_and_taken_away(promtool: Path) -> None:
+    joined = promql.join_labels(series("a").now(), "both", "\t", "l", "m")
+    held = {'a{l="x",m="y"}': "1", 'a{l="x"}': "1"}
+    expected = {'a{l="x",m="y",both="x\\ty"}': 1, 'a{l="x",both="x\\t"}': 1}
+    without = str(promql.without_label(series("a", eq("m", "y")).now(), "l"))
+    samples = ((str(joined), "0m", expected), (without, "0m", {'a{m="y"}': 1}))
+    assert failures(promtool, Case("join", NO_RULES, held, samples)) == {}
+
+
+def test_what_a_range_does_not_hold_is_told(promtool: Path) -> None:
+    absent = str(promql.absent_over_time(series("a"), MINUTE, Duration(1)))
+    samples = ((absent, "1m", NOTHING), (absent, "5m", {"{}": 1}))
+    assert failures(promtool, Case("absent", NO_RULES, {"a": "1x2"}, samples)) == {}
 
 
 def test_the_first_that_knows_a_group_speaks_for_all_of_it(promtool: Path) -> None:

@@ -8,7 +8,7 @@ fifteen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from promtool_cases import NOTHING, Case, Samples, all_rules, failures, money_rules, rule_file_of, unmet
+from promtool_cases import NOTHING, Case, Samples, all_rules, fact_groups, failures, ledger_of, money_rules, rule_file, unmet
 from spec_builders import counter, notation, spec_of, up, usd_counter
 
 from tollbook.gen import oracle
-from tollbook.gen.model import Recording
+from tollbook.gen.model import RuleGroup
 from tollbook.gen.oracle import Request
 from tollbook.gen.promql import Expr
 from tollbook.gen.spec import Spec
-from tollbook.rules import GATEWAY_FAMILIES, prices, tiers
+from tollbook.rules import LEDGER, tiers
 
 LOW = "agentgateway:cost_usd_low:increase1m"
 HIGH = "agentgateway:cost_usd_high:increase1m"
@@ -121,14 +121,8 @@ def test_bounds_and_surcharge_by_hand(promtool: Path) -> None:
     assert failures(promtool, *BY_HAND, before) == {}
 
 
-def test_a_gateway_before_1_4_has_bounds_and_no_surcharge() -> None:
-    spec = spec_of(UNTIERED_BEFORE_1_4)
-    assert [rule.record for rule in tiers.rules(spec, spec.gateways[0])] == [LOW, HIGH]
-
-
 def test_without_tiers_there_are_no_bounds() -> None:
-    spec = spec_of()
-    assert tiers.rules(spec, spec.gateways[0]) == ()
+    assert tiers.rules(spec_of()) == ()
 
 
 # The piece's text, what stands there instead, and the case that is then wrong.
@@ -139,7 +133,7 @@ MUTANTS = {
     "only what costs more": ("> 0.000000001", "> -1", "the gateway's catalog is too cheap"),
     "all of a context counts": ("input|input_cache_read|input_cache_write", "input|input_cache_write",
                                 "cached tokens make a context long"),
-    "models with tiers alone": ("and on (gen_ai_system, model) (agentgateway:long_context_over:tokens", "or (nothing",
+    "models with tiers alone": ("and on (gen_ai_system, model) max by", "or on (gen_ai_system, model) max by",
                                 "a model without tiers has no bounds"),
 }  # fmt: skip
 
@@ -149,20 +143,16 @@ def test_without_a_piece_some_case_is_wrong(mutant: str, promtool: Path) -> None
     piece, instead, victim = MUTANTS[mutant]
     spec = spec_of(TIERED)
     case = next(case for case in BY_HAND if case.name == victim)
-    right = list(until_tiers(spec))
-    wrong = [replace(rule, expr=Expr(rule.expr.text.replace(piece, instead))) for rule in right]
+    right = until_tiers(spec)
+    mutated = (replace(rule, expr=Expr(rule.expr.text.replace(piece, instead))) for rule in right.rules)
+    wrong = replace(right, rules=tuple(mutated))
     assert wrong != right, "the rules no longer have this piece"
-    of_prices = (group.rules for group in prices.build(spec))
-    assert unmet(promtool, replace(case, rules=rule_file_of(*of_prices, wrong))) == {victim}
+    assert unmet(promtool, replace(case, rules=rule_file(*fact_groups(spec), wrong))) == {victim}
 
 
-def until_tiers(spec: Spec) -> Iterator[Recording]:
-    """What one gateway records up to its bounds and surcharge."""
-    (gateway,) = spec.gateways
-    for family in GATEWAY_FAMILIES:
-        yield from family(spec, gateway)
-        if family is tiers.rules:
-            return
+def until_tiers(spec: Spec) -> RuleGroup:
+    """What is recorded up to the bounds and the surcharge."""
+    return ledger_of(spec, LEDGER[: LEDGER.index(tiers.rules) + 1])
 
 
 # ---- Whose it is, and where it is added up -----------------------------------------------------------------------
@@ -209,7 +199,7 @@ budgets:
 """
     usd = 25_500_000
     figures = [
-        *("total_hourly", "total_daily", "total_weekly", "total_monthly", "by_gateway", "increase1h"),
+        *("total_hourly", "total_daily", "total_weekly", "total_monthly", "by_gateway"),
         *("day_to_date", "week_to_date", "month_to_date"),
     ]
     samples = [(f"round(sum(agentgateway:cost_usd:{name}) * 1000000000)", "5m", {"": usd}) for name in figures]
@@ -237,27 +227,29 @@ def test_a_pod_that_restarts_and_one_that_joins_are_surcharged_like_any_other(pr
 
 
 def test_a_threshold_that_has_ended_bounds_nothing(promtool: Path) -> None:
-    """As every price it is looked back for within the gap; where a newer price has no tiers this does no harm. Here its
-    series ends after eight minutes, and the highest price becomes the base price."""
+    """It ends with its series, as every fact does while the rules run: here after eight minutes, when the highest price
+    becomes the base price. The bounds are those of what was used until then."""
     spec = spec_of(TIERED)
-    of_model = {"gen_ai_system": "openai", "model": "gpt"}
+    of_model = {"spec": spec.id, "gen_ai_system": "openai", "model": "gpt"}
     series = {
         up(): "1x60",
         counter("input"): "_x3 1500x16 3000x40",
         usd_counter(): "_x3 0.003x16 0.0045x40",
         notation("agentgateway:long_context_over:tokens", **of_model): "1000x15 stale",
     }
+    flat = {**of_model, "model": "flat", "gen_ai_token_type": "input"}
+    series[notation("agentgateway:price_usd_per_mtok", **flat)] = "1x60"
     for kind in ("input", "output"):
         of_type = {**of_model, "gen_ai_token_type": kind}
-        series[notation("agentgateway:price_usd_per_mtok", **of_type, gen_ai_response_model="gpt")] = "1x60"
+        series[notation("agentgateway:price_usd_per_mtok", **of_type)] = "1x60"
         series[notation("agentgateway:price_high_usd_per_mtok", **of_type)] = "2x15 1x40"
     samples = (
         (f"round({HIGH} * 1000000000)", "2m", {CELL: 3_000_000}),
-        (summed(LOW), "20m", {"": 3_000_000}),
-        (summed(HIGH), "20m", {"": 4_500_000}),
+        (summed(LOW), "20m", {"": 1_500_000}),
+        (summed(HIGH), "20m", {"": 3_000_000}),
         (summed(LONG), "20m", {"": 1_500_000}),
     )
-    case = Case("an end", rule_file_of(until_tiers(spec)), series, samples)
+    case = Case("an end", rule_file(until_tiers(spec)), series, samples)
     assert failures(promtool, case) == {}
 
 

@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from promtool_cases import NOTHING, Case, failures, money_rules, rule_file_of, unmet
+from promtool_cases import NOTHING, Case, failures, ledger_of, money_rules, rule_file, unmet
 from spec_builders import counter, spec_of, up
 
 from tollbook.gen import gateways
-from tollbook.rules import cost, ledger, tokens
+from tollbook.rules import cost, facts, prices, tokens
 
 TOKENS = "agentgateway:tokens:increase1m"
 COST = "agentgateway:cost_usd:increase1m"
@@ -47,6 +47,7 @@ SHOWN = {
     ("gcp.vertex_ai", "claude-sonnet-4-5"): (ONLY_EXCLUSIVE, EXCLUSIVE, INCLUSIVE),
     ("gcp.vertex_ai", "publishers/anthropic/models/claude-opus-4-1"): (ONLY_EXCLUSIVE, EXCLUSIVE, INCLUSIVE),
     ("gcp.vertex_ai", "not-claude"): (ONLY_INCLUSIVE, INCLUSIVE, INCLUSIVE),
+    ("azure", "claude-sonnet-4-5"): (ONLY_EXCLUSIVE, EXCLUSIVE, INCLUSIVE),
     ("copilot", "claude-sonnet-4-5"): (ONLY_EXCLUSIVE, EXCLUSIVE, INCLUSIVE),
     ("copilot", "gpt-5"): (ONLY_INCLUSIVE, INCLUSIVE, INCLUSIVE),
 }
@@ -97,7 +98,7 @@ def test_another_version_s_meaning_bills_another_sum(
     version: str, meant_as: tuple[int, int], promtool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = gateways.token_semantics(meant_as)
-    monkeypatch.setattr(ledger, "stated_semantics", lambda _: other)
+    monkeypatch.setattr(facts, "stated_semantics", lambda _: other)
     assert unmet(promtool, meaning(version)) == {version}
 
 
@@ -119,8 +120,8 @@ def test_a_model_that_never_caches_is_billed_all_the_same(promtool: Path) -> Non
 
 
 def test_a_type_of_token_that_is_not_known_is_not_free_but_unpriced(promtool: Path) -> None:
-    """A later gateway may count what no price is stated for."""
-    labels = 'gen_ai_system="openai",gen_ai_request_model="gpt",gen_ai_response_model="gpt"'
+    """A later gateway may count what no price is stated for. A model of the spec is told by its name there."""
+    labels = 'gen_ai_system="openai",gen_ai_response_model="gpt"'
     case = Case(
         "reasoning",
         money_rules(spec_of()),
@@ -253,11 +254,12 @@ def test_two_gateways_of_two_versions_are_kept_apart(promtool: Path) -> None:
         models: [{provider: anthropic, name: claude, prices: [{input: 1, output: 10, cache_read: 0.1}]}]
     """)
     of_model = {"gen_ai_system": "anthropic", "gen_ai_request_model": "claude", "gen_ai_response_model": "claude"}
-    series = {up(job="proxies"): ALWAYS}
+    series: dict[str, str] = {}
     for gateway, counted_input in (("ai/gw", 1000), ("ai/other", 1030)):
         labels = {**of_model, "job": "proxies", "gateway": gateway}
-        series[counter("input", **labels)] = f"_x5 {counted_input}x20"
-        series[counter("input_cache_read", **labels)] = "_x5 30x20"
+        series[up(gateway, job="proxies")] = ALWAYS
+        series[counter("input", gateway, **labels)] = f"_x5 {counted_input}x20"
+        series[counter("input_cache_read", gateway, **labels)] = "_x5 30x20"
     samples = ((all_of(COST, "gateway"), "9m", {'{gateway="ai/gw"}': 1_003_000, '{gateway="ai/other"}': 1_003_000}),)
     assert failures(promtool, Case("versions", money_rules(spec), series, samples)) == {}
 
@@ -265,8 +267,9 @@ def test_two_gateways_of_two_versions_are_kept_apart(promtool: Path) -> None:
 # ---- Each evaluation reads what it recorded itself -----------------------------------------------------------------
 
 METERED = (
-    'agentgateway:metered_tokens:increase1m{gateway="ai/gw",gen_ai_system="openai",gen_ai_request_model="gpt",'
-    'gen_ai_response_model="gpt",gen_ai_token_type="output"}'
+    'agentgateway:metered_tokens:increase1m{gateway="ai/gw",gen_ai_system="openai",model="gpt",'
+    'gen_ai_token_type="output",job="monitoring/agentgateway-cost",instance="pod",usage_format="openai",'
+    'token_semantics="1.5"}'
 )
 
 
@@ -286,47 +289,66 @@ def test_what_was_recorded_before_a_restart_of_prometheus_is_not_billed_again(pr
     assert failures(promtool, case) == {}
 
 
-def test_a_name_that_moves_to_another_model_is_billed_once_while_both_are_recorded(promtool: Path) -> None:
-    """When a model is renamed its old prices stay for some minutes. Two models for one name would match many to many,
-    and with that Prometheus gives up the whole rule: every token of the gateway."""
-    price = 'agentgateway:price_usd_per_mtok{gen_ai_system="openai",model="old",gen_ai_response_model="gpt",'
-    prices_of_old = {f'{price}gen_ai_token_type="{kind}"}}': "10x20" for kind in ("input", "output")}
+OF_SPEC = 'spec="monitoring/agentgateway-cost",gen_ai_system="openai"'
+
+
+def test_while_a_renamed_model_is_still_recorded_nothing_is_billed_twice(promtool: Path) -> None:
+    """When a model is renamed its old card may stay for some minutes. Two models for one name would match many to
+    many, and with that Prometheus gives up the whole rule: every token of every gateway. The name that is a card's own
+    is that card's, whatever an alias that was left behind says."""
+    old = {
+        f'agentgateway:price_usd_per_mtok{{{OF_SPEC},model="old",gen_ai_token_type="{kind}"}}': "10x8 stale"
+        for kind in ("input", "output")
+    }
+    old[f'agentgateway:model:alias{{{OF_SPEC},model="old",gen_ai_response_model="gpt"}}'] = "1x8 stale"
     case = Case(
         "a rename",
         money_rules(spec_of(NAMED)),
         {
             up(): ALWAYS,
-            counter("output"): "_x5 100x20",
-            counter("output", gen_ai_response_model="unknown"): "_x5 20x20",
-            counter("output", gen_ai_request_model="mini", gen_ai_response_model="mini"): "_x5 3x20",
+            counter("output"): "_x5 100x4 150x20",
+            counter("output", gen_ai_request_model="gpt", gen_ai_response_model="mini"): "_x5 3x20",
+            counter("output", gen_ai_request_model="gpt-2024", gen_ai_response_model="gpt-2025"): "_x5 7x20",
         }
-        | prices_of_old,
+        | old,
         (
-            (f"sum(sum_over_time({TOKENS}[1h]))", "9m", {"": 123}),
-            (all_of(COST), "9m", {"": 120 * 10_000 + 3 * 20_000}),
-            (UNPRICED, "3m", NOTHING),
+            (f"sum(sum_over_time({TOKENS}[1h]))", "9m", {"": 160}),
+            (all_of(COST), "9m", {"": 150 * 10_000 + 7 * 10_000 + 3 * 20_000}),
+            (f"sum(sum_over_time({UNPRICED}[1h]))", "9m", NOTHING),
         ),
     )
     assert failures(promtool, case) == {}
 
 
+# The card and what was used; promtool evaluates only at the multiples of this many minutes.
+OUTAGES = {
+    "prices are there": ("10x300", "1m", 20, 1_000_000),
+    "back soon": ("10x10", "20m", 20, 1_000_000),
+    "back late": ("10x10", "70m", 70, 0),
+    "the card ended while the rules ran": ("10x30 stale", "1m", 17, 0),
+}
+
+
 def test_what_an_outage_left_to_bill_is_priced_though_no_price_is_recorded_yet(promtool: Path) -> None:
-    """Prometheus runs groups at moments of their own: back from an outage, a gateway's may come before the prices'. The
-    last price, of the fifth minute, is then as good; after an hour without any it is no longer known."""
-    labels = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt",gen_ai_token_type="output"'
+    """Prometheus runs groups at moments of their own: back from an outage, the ledger may come before the prices. The
+    last price, of the time before, is then as good; after an hour without any it is no longer known. What ends while
+    the rules run has ended."""
     spec = spec_of()
-    (one,) = spec.gateways
-    rules = rule_file_of(tokens.rules(spec, one), cost.rules(spec, one))
+    rules = rule_file(ledger_of(spec, (prices.rules, tokens.rules, cost.rules)))
     cases = [
         Case(
             name,
             rules,
             {
-                f"agentgateway:price_usd_per_mtok{{{labels}}}": "10x10",
+                f'agentgateway:price_usd_per_mtok{{{OF_SPEC},model="gpt",gen_ai_token_type="output"}}': card,
                 METERED: f"_x{2 * minute} 100",
             },
-            ((all_of(COST), "79m", {"": billionths} if billionths else NOTHING),),
+            (
+                (all_of(COST), f"{minute}m", {"": billionths} if billionths else NOTHING),
+                (all_of(UNPRICED), f"{minute}m", NOTHING if billionths else {"": 100}),
+            ),
+            evaluated_every=every,
         )
-        for name, minute, billionths in (("back soon", 20, 1_000_000), ("back late", 70, 0))
+        for name, (card, every, minute, billionths) in OUTAGES.items()
     ]
     assert failures(promtool, *cases) == {}

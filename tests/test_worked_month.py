@@ -197,7 +197,7 @@ def scraped() -> Iterator[tuple[str, str]]:
         yield notation(names.BUILD_INFO, **target(gateway), tag=tag), f"1x{steps}"
     for (gateway_name, model, token_type), by_day in counted().items():
         labels = {
-            names.GATEWAY: GATEWAYS[gateway_name].id,
+            f"{names.EXPORTED_PREFIX}{names.GATEWAY}": GATEWAYS[gateway_name].id,
             names.PROVIDER: MODELS[model].provider,
             names.REQUEST_MODEL: model,
             names.RESPONSE_MODEL: model,
@@ -211,7 +211,7 @@ def target(gateway: Gateway) -> dict[str, str]:
         names.JOB: gateway.job,
         names.INSTANCE: f"{gateway.name}-pod",
         names.NAMESPACE: gateway.namespace,
-        names.GATEWAY_NAME_TARGET_LABEL: gateway.name,
+        names.GATEWAY: gateway.id,
     }
 
 
