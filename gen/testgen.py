@@ -20,7 +20,6 @@ from tollbook.gen import (
     testgen_prices,
     testgen_rises,
     testgen_semantics,
-    testgen_shares,
     testgen_targets,
     testgen_windows,
 )
@@ -50,9 +49,6 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     yield from testgen_windows.files(spec, alerts)
     lately = (
         *testgen_rises.cases(spec, alerts),
-        *testgen_shares.cases(spec),
-        *testgen_targets.cases(spec, alerts),
-        *testgen_semantics.pasts(spec),
         *testgen_histories.edges(spec, PERIOD),
     )
     yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)

@@ -92,19 +92,18 @@ def _who(spec: Spec, entry: Attribution, alerts: Sequence[Alert]) -> Case:
     priced = [model for model in traffic.priced_models(spec) if model.prices[0].rates.output]
     model = next(iter(priced), spec.models[0])
     everybody = [_Spenders(spec, entry, model, gateway, 2 + number % 2) for number, gateway in enumerate(spec.gateways)]
-    over_limit = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_OVER_LIMIT]
-    unattributed = [rule for rule in _about(alerts, entry) if rule.alert == names.ALERT_UNATTRIBUTED]
-    waits = traffic.steps_in(spec, over_limit[0].hold)
+    over_limit = _about(alerts, names.ALERT_OVER_LIMIT, entry)
+    waits = traffic.steps_in(spec, over_limit.hold)
     grown = BORN + 1
-    expected = _silent_then_firing(spec, over_limit, grown + waits, _too_many(spec, over_limit, everybody))
+    expected = _silent_then_firing(spec, grown + waits, _too_many(spec, over_limit, everybody))
     if priced:
-        nameless = _nobodys(spec, unattributed[0], everybody)
-        expected += _silent_then_firing(spec, unattributed, traffic.counted(spec, grown) + waits, nameless)
+        nameless = _nobodys(spec, _about(alerts, names.ALERT_UNATTRIBUTED, entry), everybody)
+        expected += _silent_then_firing(spec, traffic.counted(spec, grown) + waits, nameless)
     at = traffic.instant(spec, traffic.counted(spec, grown + 1))
     reporting = [spenders for spenders in everybody if reports_usd(spenders.gateway)]
     step = spec.prometheus.step
     summed = [_summed(record, at, everybody) for record in (names.tokens(step), names.requests(step))]
-    summed += [_summed(names.metered_usd(step), at, reporting)] if reporting else []
+    summed += [_summed(names.reported_usd(step), at, reporting)] if reporting else []
     steps = traffic.counted(spec, grown) + waits + 1
     series_in = [traffic.up(spec, gateway, scraped=constant(1, steps)) for gateway in spec.gateways]
     series_in += [line for spenders in everybody for line in spenders.series(steps)]
@@ -127,17 +126,17 @@ def _summed(record: str, at: Duration, everybody: Sequence[_Spenders]) -> dict[s
     return expect(sum_by([names.GATEWAY, label], sum_of_steps(series(record), at)), at, samples)
 
 
-def _about(alerts: Sequence[Alert], entry: Attribution) -> list[Alert]:
-    return [rule for rule in alerts if rule.labels.get(names.ATTRIBUTION) == entry.label]
+def _about(alerts: Sequence[Alert], alert: str, entry: Attribution) -> Alert:
+    return next(rule for rule in alerts if rule.alert == alert and rule.labels[names.ATTRIBUTION] == entry.label)
 
 
 _Firing = list[tuple[Alert, dict[str, str], Decimal]]
 
 
-def _too_many(spec: Spec, rules: Sequence[Alert], everybody: Sequence[_Spenders]) -> _Firing:
+def _too_many(spec: Spec, rule: Alert, everybody: Sequence[_Spenders]) -> _Firing:
+    kept = traffic.kept_labels(spec)
     return [
-        (rule, traffic.kept_labels(spec), Decimal(len(spenders.used)))
-        for rule, spenders in zip(rules, everybody, strict=True)
+        (rule, {names.GATEWAY: spenders.gateway.id, **kept}, Decimal(len(spenders.used))) for spenders in everybody
     ]
 
 
@@ -150,7 +149,7 @@ def _nobodys(spec: Spec, rule: Alert, everybody: Sequence[_Spenders]) -> _Firing
     return firing
 
 
-def _silent_then_firing(spec: Spec, rules: Sequence[Alert], fires: int, firing: _Firing) -> list[dict[str, Any]]:
+def _silent_then_firing(spec: Spec, fires: int, firing: _Firing) -> list[dict[str, Any]]:
     """A step before it fires an alert would already be told if it did not wait, or began below its threshold."""
-    alert, before = rules[0].alert, traffic.instant(spec, fires - 1)
+    alert, before = firing[0][0].alert, traffic.instant(spec, fires - 1)
     return [expect_alerts(alert, before, []), expect_alerts(alert, traffic.instant(spec, fires), firing)]

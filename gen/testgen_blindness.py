@@ -29,7 +29,7 @@ _ENOUGH = 20
 #: The window in which requests without a metered token are counted.
 _LATELY = Duration.parse("15m")
 
-#: Alerts that have rules for each gateway and are told all at once.
+#: Alerts on each gateway that are told all at once.
 _OF_GATEWAYS = (
     *(names.ALERT_TARGET_DOWN, names.ALERT_SCRAPED_TWICE, names.ALERT_SUMS_MISSING),
     *(names.ALERT_COUNTERS_FROZEN, names.ALERT_NO_USAGE, names.ALERT_CATALOG),
@@ -90,22 +90,16 @@ def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """One price ends a few milliseconds after each time that it was recorded, but for the first."""
+    """The prices of one model end a few milliseconds after each time that they were recorded, but for the first."""
     (rule,) = _rules(alerts, names.ALERT_PRICES_STALE)
     model = spec.models[0]
-    labels = {
-        names.PROVIDER: model.provider,
-        names.MODEL: model.name,
-        names.RESPONSE_MODEL: model.name,
-        names.TOKEN_TYPE: names.INPUT,
-    }
-    ends = 1 + traffic.steps_in(spec, rule.hold) + 1
-    stated = sum(len(names.TOKEN_TYPES) * len(each.metric_names) for each in spec.models)
+    labels = {**traffic.card(spec, model), **traffic.stated_format(model)}
+    seen = values(absent(1), *["stale"] * (1 + traffic.steps_in(spec, rule.hold) + 1))
     return Case(
-        "a price that is not recorded",
+        "prices that are not recorded",
         spec.prometheus.step + Duration(1),
-        (input_series(names.PRICE, labels, values(absent(1), *["stale"] * ends)),),
-        alerts=_expected(spec, [_Told(rule, 2, {}, stated - 1)]),
+        tuple(input_series(names.PRICE, {**labels, names.TOKEN_TYPE: each}, seen) for each in names.TOKEN_TYPES),
+        alerts=_expected(spec, [_Told(rule, 2, {}, len(spec.models) - 1)]),
     )
 
 
@@ -113,27 +107,29 @@ def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """Every pod fails, or those of every other job end a step later, so that no gateway is taken for its neighbour. The
+    """Every pod fails, or those of every other gateway end a step later, so that no gateway is taken for its neighbour. The
     alert waits; then it tells each gateway by name, and nothing tells its pods besides. What fails uses nothing, and
     that is zero."""
-    rules = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
-    jobs = list(dict.fromkeys(gateway.job for gateway in spec.gateways))
-    ends = [2 + jobs.index(gateway.job) % 2 for gateway in spec.gateways]
-    waits = traffic.steps_in(spec, rules[0].hold)
-    expected = [expect_alerts(rules[0].alert, traffic.instant(spec, min(ends) + waits - 1), [])]
+    (rule,) = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
+    ends = [2 + number % 2 for number, _ in enumerate(spec.gateways)]
+    waits = traffic.steps_in(spec, rule.hold)
+    expected = [expect_alerts(rule.alert, traffic.instant(spec, min(ends) + waits - 1), [])]
     for now in sorted(set(ends)):
-        lost = [rule for rule, end in zip(rules, ends, strict=True) if end <= now]
-        at = traffic.instant(spec, now + waits)
-        expected.append(expect_alerts(rules[0].alert, at, [(rule, {}, Decimal(1)) for rule in lost]))
+        lost = [gateway for gateway, end in zip(spec.gateways, ends, strict=True) if end <= now]
+        firing = [(rule, {names.GATEWAY: of.id, names.JOB: of.job}, Decimal(1)) for of in lost]
+        expected.append(expect_alerts(rule.alert, traffic.instant(spec, now + waits), firing))
     failing = constant(0, max(ends) + waits)
     pods = zip(spec.gateways, ends, strict=True)
     down = series("ALERTS", eq("alertname", names.ALERT_TARGET_DOWN)).now()
     return Case(
         "gateways that are no longer scraped",
         spec.prometheus.step,
-        tuple(
-            traffic.up(spec, gateway, scraped=values(constant(1, end), failing if end == min(ends) else "stale"))
-            for gateway, end in pods
+        (
+            *(series for gateway in spec.gateways for series in traffic.known(spec, gateway)),
+            *(
+                traffic.up(spec, gateway, scraped=values(constant(1, end), failing if end == min(ends) else "stale"))
+                for gateway, end in pods
+            ),
         ),
         (
             *(expect(down, traffic.instant(spec, step), ()) for step in (min(ends) - 1, min(ends))),
@@ -171,6 +167,7 @@ class _Wrong:
     def series(self) -> Iterator[dict[str, str]]:
         for pod, scraped in (("pod", 1), ("other", 1), ("unreachable", 0)):
             yield input_series(names.UP, self._target(pod), constant(scraped, self.end + 1))
+            yield from traffic.known(self.spec, self.gateway, pod)
         own = {names.TAG: f"v{self.gateway.version[0]}.{self.gateway.version[1]}.0"}
         for pod, labels in (
             ("pod", own),
@@ -187,13 +184,16 @@ class _Wrong:
         yield input_series(names.LLM_REQUESTS, self._request, growing)
 
     def told(self, rule: Alert) -> _Told:
-        """By the rule of this gateway."""
         begin = self.requests_begin + 1
         since, labels, value = {
             names.ALERT_TARGET_DOWN: (0, self._labels(self._target("unreachable"), names.POD, names.INSTANCE), 0),
             names.ALERT_SCRAPED_TWICE: (BORN, {names.JOB: _OTHER_JOB} if _is_info(rule) else {}, 1),
             names.ALERT_SUMS_MISSING: (BORN + 1, {}, 2 * _ENOUGH),
-            names.ALERT_COUNTERS_FROZEN: (begin, {}, _ENOUGH * traffic.steps_in(self.spec, _LATELY)),
+            names.ALERT_COUNTERS_FROZEN: (
+                traffic.counted(self.spec, begin),
+                {},
+                _ENOUGH * traffic.steps_in(self.spec, _LATELY),
+            ),
             names.ALERT_NO_USAGE: (
                 begin,
                 self._labels(self._request, names.PROVIDER, names.REQUEST_MODEL),
@@ -201,7 +201,8 @@ class _Wrong:
             ),
             names.ALERT_CATALOG: (BORN + 1, {} if _is_info(rule) else self._unlisted, _ENOUGH),
         }[rule.alert]
-        return _Told(rule, since, {**labels, **traffic.kept_labels(self.spec)}, value)
+        own = {names.GATEWAY: self.gateway.id, **traffic.kept_labels(self.spec)}
+        return _Told(rule, since, {**own, **labels}, value)
 
     @property
     def _request(self) -> dict[str, str]:
@@ -235,9 +236,9 @@ def _is_info(rule: Alert) -> bool:
 def _all_wrong(spec: Spec, alerts: Sequence[Alert]) -> Case:
     waits = {rule.alert: traffic.steps_in(spec, rule.hold) for rule in alerts}
     begin = BORN + 1 + waits.get(names.ALERT_SUMS_MISSING, 0) + 1
-    end = begin + 1 + waits[names.ALERT_COUNTERS_FROZEN]
+    end = traffic.counted(spec, begin + 1) + waits[names.ALERT_COUNTERS_FROZEN]
     wrong = [_Wrong(spec, gateway, begin, end) for gateway in spec.gateways]
-    told = [each.told(rule) for each in wrong for name in _OF_GATEWAYS for rule in _rules(alerts, name, each.gateway)]
+    told = [each.told(rule) for each in wrong for name in _OF_GATEWAYS for rule in _rules(alerts, name)]
     of_itself = {names.RULE_GROUP: _RULE_GROUP, **traffic.kept_labels(spec)}
     rising = values("0", absent(BORN), constant(3, end))
     told += [_Told(rule, BORN + 1, of_itself, 3) for name in _OF_ITSELF for rule in _rules(alerts, name)]
@@ -266,6 +267,5 @@ def _expected(spec: Spec, told: Sequence[_Told]) -> tuple[dict[str, Any], ...]:
     return tuple(expected)
 
 
-def _rules(alerts: Iterable[Alert], alertname: str, gateway: Gateway | None = None) -> list[Alert]:
-    own = [rule for rule in alerts if rule.alert == alertname]
-    return own if gateway is None else [rule for rule in own if rule.labels[names.GATEWAY] == gateway.id]
+def _rules(alerts: Iterable[Alert], alertname: str) -> list[Alert]:
+    return [rule for rule in alerts if rule.alert == alertname]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
-from tollbook.gen import names, traffic
+from tollbook.gen import names, testgen_calendar, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.oracle import Cell
 from tollbook.gen.pacing import KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
@@ -23,10 +23,10 @@ from tollbook.gen.testgen_budgets import model_for, request_for
 #: How far beside a boundary an amount lies: no digit of a rule changes as little as this.
 _JUST_UNDER, _JUST_OVER = Decimal("0.999"), Decimal("1.001")
 
-_TO_DATE = {
-    Period.DAY: names.DAY_TO_DATE,
-    Period.WEEK: names.WEEK_TO_DATE,
-    Period.MONTH: names.MONTH_TO_DATE,
+_TOTALS = {
+    Period.DAY: names.DAY_TOTAL,
+    Period.WEEK: names.WEEK_TOTAL,
+    Period.MONTH: names.MONTH_TOTAL,
 }
 
 
@@ -65,8 +65,11 @@ def _burns(spec: Spec, budget: Budget, row: BurnRow, cell: Cell, end: Duration) 
         yield Case(f"budget {budget.name}: {words} to burn ({row.speed})", spec.prometheus.step, series_in, (pending,))
 
 
-def _ledger(spec: Spec, cell: Cell, spent: Sequence[tuple[int, Cell, Decimal]]) -> Iterator[dict[str, str]]:
-    """Of the model and of its gateway. The day is another than that of the calendar: what is spent today is put in."""
+def _ledger(
+    spec: Spec, cell: Cell, spent: Sequence[tuple[int, Cell, Decimal]], idle: int = 0
+) -> Iterator[dict[str, str]]:
+    """Of the model, and of its gateway, which was idle for so many steps before. The day is another than that of the
+    calendar: what is spent today is put in."""
     day = dict.fromkeys((names.DAY, names.WEEK, names.MONTH), "-1")
     seen, written = [], 0
     for step, _, usd in spent:
@@ -76,6 +79,8 @@ def _ledger(spec: Spec, cell: Cell, spent: Sequence[tuple[int, Cell, Decimal]]) 
     labels = {**traffic.without_type(cell), **day}
     yield input_series(names.cost_of_day(spec.prometheus.step), labels, values(*seen))
     own = {names.GATEWAY: cell.gateway, **kept}
+    if idle:
+        seen[0] = values(absent(spent[0][0] - idle), constant(0, idle))
     yield input_series(names.gateway_cost(spec.prometheus.step), own, values(*seen))
 
 
@@ -125,21 +130,14 @@ def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Dura
     remaining = remaining_seconds(spec.prometheus.timezone, period, end.seconds)
     if not remaining:
         return
-    now = end.milliseconds // step.milliseconds
+    now, today = end.milliseconds // step.milliseconds, testgen_calendar.labels(spec, end)
     for trial in _trials(spec, budget.usd, remaining):
         lately = _plain((trial.forecast - trial.spent) * trial.known.seconds / remaining)
         entries = trial.known.milliseconds // step.milliseconds
-        # The rules record the last of them, and one when promtool's clock starts.
-        by_rules = 2 if window > end else 1
-        known = values(absent(now + by_rules - entries), constant(1, entries - by_rules))
+        spent = traffic.ending(spec, end, number(_plain(trial.spent)))
         series_in = (
-            *_ledger(spec, cell, ((now, cell, lately),)),
-            input_series(
-                _TO_DATE[period],
-                traffic.without_type(cell),
-                traffic.ending(spec, end, number(_plain(trial.spent))),
-            ),
-            input_series(names.CALENDAR, {names.GATEWAY: cell.gateway, names.DAY: "1"}, known),
+            *_ledger(spec, cell, ((now, cell, lately),), idle=entries - 1),
+            input_series(_TOTALS[period], {**traffic.without_type(cell), **today}, spent),
         )
         due = [({names.BUDGET: budget.name}, 1)] if trial.is_pending else []
         pending = _pending(names.ALERT_BUDGET_FORECAST, names.BUDGET, budget, end, due)

@@ -78,18 +78,17 @@ def _recorded(record: str, at: Duration, usd: Mapping[str, int]) -> dict[str, An
 
 
 def _known(spec: Spec, end: Duration) -> Case:
-    """Two days of one gateway's calendar, the second of which is half over; the rules record the last entry."""
-    entries, half = end.milliseconds // _EVERY.milliseconds, Duration.parse("12h").milliseconds // _EVERY.milliseconds
+    """One gateway's ledger, longer than any window, beside one that has just begun."""
+    entries, kept = end.milliseconds // _EVERY.milliseconds, traffic.kept_labels(spec)
     first, *others = [gateway.id for gateway in spec.gateways]
-    days = (
-        ({names.DAY: "-2"}, values(absent(1), constant(1, entries - 1 - half))),
-        ({names.DAY: "-1"}, values(absent(entries - half), constant(1, half))),
-    )
-    series_in = tuple(input_series(names.CALENDAR, {names.GATEWAY: first, **day}, seen) for day, seen in days)
+    record = names.gateway_cost(spec.prometheus.step)
+    series_in = [input_series(record, {names.GATEWAY: first, **kept}, values(absent(1), constant(0, entries)))]
+    series_in += [input_series(record, {names.GATEWAY: of, **kept}, values(absent(entries), "0")) for of in others]
     seconds, samples = spec.prometheus.step.milliseconds // 1000, []
     for window in dict.fromkeys(LOOK_BACK[b.period] for b in spec.budgets if isinstance(b.period, Period)):
-        record, held = names.ledger_seconds(window), window.milliseconds // _EVERY.milliseconds
+        held = window.milliseconds // _EVERY.milliseconds
         known = {first: held * seconds, **dict.fromkeys(others, seconds)}
-        own = [({"__name__": record, names.GATEWAY: gateway}, of) for gateway, of in known.items()]
-        samples.append(expect(series(record).now(), end, own))
-    return Case("how much of a window is known", _EVERY, series_in, tuple(samples))
+        name = {"__name__": names.ledger_seconds(window)}
+        own = [({**name, names.GATEWAY: gateway}, of) for gateway, of in known.items()]
+        samples.append(expect(series(names.ledger_seconds(window)).now(), end, own))
+    return Case("how much of a window is known", _EVERY, tuple(series_in), tuple(samples))

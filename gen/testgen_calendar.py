@@ -83,6 +83,11 @@ class _Clock:
         return self.usd(lambda step: _labels(self.day(step))[period] == today[period])
 
 
+def labels(spec: Spec, end: Duration) -> dict[str, str]:
+    """Of the day, week and month in which a step ends."""
+    return _labels(_local(end, utc_offset_changes(spec.prometheus.timezone)[0]))
+
+
 def _local(end: Duration, offset: int) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=end.milliseconds - 1, seconds=offset)).date()
 
@@ -98,8 +103,7 @@ def _labels(day: date) -> dict[str, str]:
 def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
     cells = traffic.cells(spec, (names.INPUT, names.OUTPUT))
     today = _labels(clock.day(clock.steps))
-    calendar = [({"__name__": names.CALENDAR, names.GATEWAY: gw.id, **today}, 1) for gw in spec.gateways]
-    samples = [expect(series(names.CALENDAR).now(), clock.end, calendar)]
+    samples = [expect(series(names.CALENDAR).now(), clock.end, [({"__name__": names.CALENDAR, **today}, 1)])]
     samples += [_to_date(clock, cells, period) for period in Period]
     if spec.budgets:
         spent = [({names.BUDGET: budget.name}, _spent(clock, cells, budget)) for budget in spec.budgets]

@@ -12,7 +12,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names, oracle
+from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.promql import Expr, aggregate, binary, call, eq, scalar, series, sum_by
 from tollbook.gen.promtest import Case, CaseFile, expect
@@ -49,27 +49,26 @@ def _midnights(spec: Spec) -> list[int]:
 
 
 def _file(spec: Spec, changed: Sequence[Model], moment: str, what: str, at: Duration, day: date) -> CaseFile:
-    samples = [_prices(model, at, day) for model in changed]
-    samples += [sample for model in changed if model.has_tiers for sample in _tiers(model, at, day)]
+    samples = [_prices(spec, model, at, day) for model in changed]
+    samples += [sample for model in changed if model.has_tiers for sample in _tiers(spec, model, at, day)]
     samples += _all_prices(spec, at, day)
     case = Case(f"prices of {day}", spec.prometheus.step, samples=tuple(samples))
     return CaseFile(names.rules_test_file(moment), what, at, (case,))
 
 
-def _prices(model: Model, at: Duration, day: date) -> dict[str, Any]:
-    """Each name and token type of a model that changes."""
-    own = {names.PROVIDER: model.provider, names.MODEL: model.name}
+def _prices(spec: Spec, model: Model, at: Duration, day: date) -> dict[str, Any]:
+    """Each token type of a model that changes."""
+    own, stated = traffic.card(spec, model), traffic.stated_format(model)
     expected = [
-        ({"__name__": names.PRICE, **own, names.RESPONSE_MODEL: name, names.TOKEN_TYPE: token_type}, usd)
-        for name in model.metric_names
+        ({"__name__": names.PRICE, **own, **stated, names.TOKEN_TYPE: token_type}, usd)
         for token_type, usd in oracle.usd_per_mtok_at(model, day).items()
     ]
     return expect(_of(names.PRICE, own), at, expected)
 
 
-def _tiers(model: Model, at: Duration, day: date) -> Iterator[dict[str, Any]]:
+def _tiers(spec: Spec, model: Model, at: Duration, day: date) -> Iterator[dict[str, Any]]:
     """What long contexts cost at most, and from which context on."""
-    own = {names.PROVIDER: model.provider, names.MODEL: model.name}
+    own = traffic.card(spec, model)
     dearest = oracle.dearest_usd_per_mtok_at(model, day).items()
     expected = [({"__name__": names.PRICE_HIGH, **own, names.TOKEN_TYPE: kind}, usd) for kind, usd in dearest]
     yield expect(_of(names.PRICE_HIGH, own), at, expected)
@@ -89,8 +88,8 @@ def _all_prices(spec: Spec, at: Duration, day: date) -> Iterator[dict[str, Any]]
     usd: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
     for model in spec.models:
         for token_type, price in oracle.usd_per_mtok_at(model, day).items():
-            count[model.provider, token_type] += len(model.metric_names)
-            usd[model.provider, token_type] += price * len(model.metric_names)
+            count[model.provider, token_type] += 1
+            usd[model.provider, token_type] += price
     price_series = series(names.PRICE).now()
     millionths = call("round", binary(sum_by(by, price_series), "*", scalar(_PER_DOLLAR)))
     yield expect(aggregate("count", price_series, by), at, _samples(by, count))

@@ -66,6 +66,8 @@ def _targets(spec: Spec, gateway: Gateway, history: History) -> Iterator[dict[st
     for life in history.up:
         labels = {**_target(gateway, history, life), **traffic.kept_labels(spec), **life.labels}
         yield input_series(names.UP, labels, life.seen)
+        if gateway.monitor is Monitor.NONE:  # there a pod is known by what the ledger recorded of it
+            yield input_series(names.USAGE_SEEN, {**_own_name(gateway, history), **labels}, life.seen)
         if history.tells_version:
             tag = ".".join(map(str, gateway.version))
             yield input_series(names.BUILD_INFO, {**labels, names.TAG: f"v{tag}.0"}, life.seen)

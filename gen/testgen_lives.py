@@ -147,7 +147,7 @@ def _fleets(grid: Grid) -> Iterator[History]:
     last = Duration(_WATCHED.milliseconds + grid.spec.prometheus.gap.milliseconds)
     for name, since, billed in (("watched", grid.beyond(_WATCHED), 800), ("installed", grid.within(_WATCHED), 0)):
         yield History(name, billed, (Life(grid.line(("1", since + 2)), pod="other"), pod), counter)
-    namesake = Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), {names.NAMESPACE: "elsewhere"}, pod="other")
+    namesake = Life(grid.line(("1", grid.beyond(_WATCHED) * 2)), {names.GATEWAY: "elsewhere"}, pod="other")
     yield History("namesake", 0, (namesake, pod), counter)
     for name, away, billed in (("all-new", grid.within(last), 800), ("all-new-late", grid.beyond(last), 0)):
         other = Life(grid.line(("1", 10), "stale", ("_", away + 1)), pod="other")

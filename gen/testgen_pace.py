@@ -13,7 +13,6 @@ from itertools import pairwise, product
 
 from tollbook.gen import names, traffic
 from tollbook.gen.annotations import Rows
-from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell, Request
 from tollbook.gen.pacing import FORECAST_HOLD, KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
@@ -22,10 +21,6 @@ from tollbook.gen.spec import Budget, Period, Spec
 from tollbook.gen.spending import FLOAT_NOISE, Spending, ends_in_half_a_cent, remaining_seconds
 from tollbook.gen.testgen_budgets import around, budget_rule, model_for, request_for, stride, usd_per_token
 from tollbook.gen.traffic import BORN, is_counted
-
-#: An old calendar's entries lie between the first two steps, so many samples of each of its days. All series of a test
-#: have samples as often, and promtool reads at most 10,000 of one window.
-_PARTS = 10
 
 #: How often amounts are moved until floats and decimals tell the same of all that is shown.
 _NUDGES = range(8)
@@ -145,21 +140,21 @@ def _known_before(spec: Spec) -> int:
 def _in_an_old_ledger(
     spec: Spec, title: str, climbs: Sequence[Climb], end: int, alerts: Sequence[dict[str, object]]
 ) -> Case:
-    """The calendar of an hour is put in between the first two steps, where no rule meets it: promtool evaluates all
-    rules at every step, and an hour of steps takes it seconds."""
-    parts = _PARTS
+    """For how long it was kept is put in, as recorded besides: promtool evaluates all rules at every step, and an hour of
+    steps takes it seconds."""
     gateways = {climb.request.gateway.id: climb.request.gateway for climb in climbs}.values()
-    series_in = [traffic.up(spec, gateway, scraped=constant(1, end * parts)) for gateway in gateways]
+    series_in = [traffic.up(spec, gateway, scraped=constant(1, end)) for gateway in gateways]
     for climb in climbs:
         (tokens,) = climb.amounts
-        seen = values(absent(climb.born * parts), constant(tokens, (end - climb.born) * parts))
+        seen = values(absent(climb.born), constant(tokens, end - climb.born))
         series_in.append(traffic.counter(spec, climb.request, names.OUTPUT, seen))
-    for gateway, day in product(spec.gateways, range(0, _known_before(spec), parts - 1)):
-        entries = min(parts - 1, _known_before(spec) - day)
-        labels = {names.GATEWAY: gateway.id, names.DAY: f"{-1 - day}"}
-        series_in.append(input_series(names.CALENDAR, labels, values(absent(1), constant(1, entries))))
-    every = Duration(spec.prometheus.step.milliseconds // parts)
-    return Case(title, every, tuple(series_in), alerts=tuple(alerts))
+    step = spec.prometheus.step.seconds
+    windows = dict.fromkeys(LOOK_BACK[budget.period] for budget in spec.budgets if isinstance(budget.period, Period))
+    for gateway, window in product(spec.gateways, windows):
+        labels = {names.GATEWAY: gateway.id, "ledger": "older"}
+        known = f"{(_known_before(spec) + 1) * step}+{step}x{end}"
+        series_in.append(input_series(names.ledger_seconds(window), labels, known))
+    return Case(title, spec.prometheus.step, tuple(series_in), alerts=tuple(alerts))
 
 
 def _forecast_steps(spec: Spec) -> tuple[int, int]:

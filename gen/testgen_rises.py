@@ -29,14 +29,13 @@ _ENOUGH, _ENOUGH_OF_MODEL = 5, 20
 _MANY, _METERED = 40, 36
 
 _MISSING, _UNPRICED = "Missing", "Unpriced"
-_OTHER_GATEWAY, _OTHER_JOB = "tollbook-test/other", "tollbook-test-job"
+_OTHER_JOB = "tollbook-test-job"
 
 
 def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
     gateways = traffic.one_of_each_version(spec)
     looking_up = [gateway for gateway in gateways if looks_up_prices(gateway)]
     yield _without_usage(spec, alerts, gateways)
-    yield _frozen(spec, alerts, gateways)
     if looking_up:
         yield _sums_missing(spec, alerts, looking_up)
         yield _not_listed(spec, alerts, looking_up)
@@ -72,15 +71,15 @@ def _models() -> tuple[_Used, ...]:
 
 
 def _without_usage(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]) -> Case:
+    (rule,) = _rules(alerts, names.ALERT_NO_USAGE)
     series_in: list[dict[str, str]] = []
     firing = []
     for gateway in gateways:
-        (rule,) = _rules(alerts, names.ALERT_NO_USAGE, gateway)
         for used in _models():
             labels = {names.PROVIDER: spec.models[0].provider, names.REQUEST_MODEL: used.model}
             series_in += _used(spec, gateway, labels, used)
             if used.told:
-                firing.append((rule, {**labels, **traffic.kept_labels(spec)}, Decimal(used.told)))
+                firing.append((rule, {**_of(gateway), **labels, **traffic.kept_labels(spec)}, Decimal(used.told)))
         series_in += _namesakes(spec, gateway)
     return Case(
         "which requests count as lately served, and as metered",
@@ -112,38 +111,7 @@ def _used(spec: Spec, gateway: Gateway, labels: Mapping[str, str], used: _Used) 
         yield from counter.series(f"{used.model}-{kind}", lives, 1, 2)
 
 
-# ---- Requests and tokens of a gateway --------------------------------------------------------------------------------
-
-
-def _frozen(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]) -> Case:
-    """At the third moment some was metered, but longer ago or on another gateway; at the fourth it was on this one."""
-    series_in: list[dict[str, str]] = []
-    for number, gateway in enumerate(gateways):
-        few, enough = (2, 1) if number % 2 else (1, 2)
-        requests = Counter(spec, gateway, names.LLM_REQUESTS, _LATELY, {})
-        series_in += requests.series("few", pasts(each=1, rest=_ENOUGH - 1 - EACH), few)
-        series_in += requests.series("enough", pasts(each=1, rest=_ENOUGH - EACH), enough, 3, 4)
-        metered = {names.GATEWAY: gateway.id, **traffic.kept_labels(spec), names.TOKEN_TYPE: names.OUTPUT}
-        series_in += [
-            _metered(spec, {**metered, names.PROVIDER: "zero"}, once(_LATELY, 0, 0, enough)),
-            _metered(spec, {**metered, names.PROVIDER: "past"}, once(_LATELY, 1, 16, 3)),
-            _metered(spec, {**metered, names.PROVIDER: "late"}, once(_LATELY, 1, 8, 4)),
-        ]
-    elsewhere = {names.GATEWAY: _OTHER_GATEWAY, **traffic.kept_labels(spec)}
-    series_in.append(_metered(spec, elsewhere, once(_LATELY, 1, 0, 3)))
-    expected = [_told(alert=names.ALERT_COUNTERS_FROZEN, at=at, gateways=of) for at, of in _in_turn(gateways)]
-    expected += [_told(names.ALERT_COUNTERS_FROZEN, 3, gateways), _told(names.ALERT_COUNTERS_FROZEN, 4, ())]
-    return Case(
-        "requests flow, and tokens do or do not",
-        instants(_LATELY),
-        tuple(series_in),
-        tuple(expected),
-        (_firing_since_the_second(spec, alerts, names.ALERT_COUNTERS_FROZEN, gateways, _ENOUGH),),
-    )
-
-
-def _metered(spec: Spec, labels: Mapping[str, str], seen: str) -> dict[str, str]:
-    return input_series(names.metered_tokens(spec.prometheus.step), labels, seen)
+# ---- Requests of a gateway -------------------------------------------------------------------------------------------
 
 
 def _sums_missing(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]) -> Case:
@@ -180,6 +148,7 @@ def _sums_missing(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gatewa
 def _not_listed(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]) -> Case:
     series_in: list[dict[str, str]] = []
     firing = []
+    rule = next(rule for rule in _rules(alerts, names.ALERT_CATALOG) if not _of_pods(rule))
     too_few, enough = (pasts(each=1, rest=_ENOUGH - less - EACH) for less in (1, 0))
     for gateway in gateways:
         for status, lives in (
@@ -198,8 +167,7 @@ def _not_listed(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]
             }
             series_in += Counter(spec, gateway, names.CATALOG_LOOKUPS, _HOUR, labels).series(model, lives, 1)
             if lives is enough and status in (_MISSING, _UNPRICED):
-                rule = next(rule for rule in _rules(alerts, names.ALERT_CATALOG, gateway) if not _of_pods(rule))
-                firing.append((rule, {**labels, **traffic.kept_labels(spec)}, Decimal(_ENOUGH)))
+                firing.append((rule, {**_of(gateway), **labels, **traffic.kept_labels(spec)}, Decimal(_ENOUGH)))
     return Case(
         "models that a catalog does not list",
         instants(_HOUR),
@@ -218,8 +186,8 @@ def _no_catalog(spec: Spec, alerts: Sequence[Alert], gateways: Sequence[Gateway]
             lookups = Counter(spec, gateway, names.CATALOG_LOOKUPS, _HOUR, {names.STATUS: status})
             series_in += lookups.series(f"{status}-few", too_few, few)
             series_in += lookups.series(f"{status}-enough", enough, *(at for at in (1, 2, 3, 4) if at != few))
-    of_pods = [rule for gateway in gateways for rule in _rules(alerts, names.ALERT_CATALOG, gateway) if _of_pods(rule)]
-    firing = [(rule, traffic.kept_labels(spec), Decimal(_ENOUGH)) for rule in of_pods]
+    rule = next(rule for rule in _rules(alerts, names.ALERT_CATALOG) if _of_pods(rule))
+    firing = [(rule, {**_of(gateway), **traffic.kept_labels(spec)}, Decimal(_ENOUGH)) for gateway in gateways]
     info = eq(names.STATUS, names.NO_CATALOG)
     expected = [
         expect(told(names.ALERT_CATALOG, [names.GATEWAY], info), moment(at), [(_of(gateway), 1) for gateway in of])
@@ -284,13 +252,15 @@ def _firing_since_the_second(
     spec: Spec, alerts: Sequence[Alert], alert: str, gateways: Sequence[Gateway], value: int
 ) -> dict[str, Any]:
     """At the third moment: the others still wait."""
-    rules = [rule for gateway in gateways[::2] for rule in _rules(alerts, alert, gateway)]
-    return expect_alerts(alert, moment(3), [(rule, traffic.kept_labels(spec), Decimal(value)) for rule in rules])
+    (rule,) = _rules(alerts, alert)
+    kept = traffic.kept_labels(spec)
+    told_first = [(rule, {**_of(gateway), **kept}, Decimal(value)) for gateway in gateways[::2]]
+    return expect_alerts(alert, moment(3), told_first)
 
 
 def _of(gateway: Gateway) -> dict[str, str]:
     return {names.GATEWAY: gateway.id}
 
 
-def _rules(alerts: Sequence[Alert], alertname: str, gateway: Gateway) -> list[Alert]:
-    return [rule for rule in alerts if rule.alert == alertname and rule.labels[names.GATEWAY] == gateway.id]
+def _rules(alerts: Sequence[Alert], alertname: str) -> list[Alert]:
+    return [rule for rule in alerts if rule.alert == alertname]

@@ -17,7 +17,6 @@ from tollbook.gen import (
     testgen_budget_windows,
     testgen_histories,
     testgen_reconciliation,
-    testgen_tiers,
     traffic,
 )
 from tollbook.gen.durations import Duration
@@ -25,7 +24,7 @@ from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell
 from tollbook.gen.promql import series
 from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, expect_alerts, input_series, values
-from tollbook.gen.spec import Monitor, Spec
+from tollbook.gen.spec import Spec
 
 #: Longer than every window but that of a month to date, which testgen_calendar tries.
 _END = Duration.parse("31d")
@@ -54,7 +53,6 @@ def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
         *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
         *testgen_budget_windows.cases(spec, _END),
         *testgen_reconciliation.cases(spec, _END),
-        *testgen_tiers.cases(spec, _END),
     )
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
     end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)
@@ -85,9 +83,7 @@ def _dollars(spec: Spec) -> Case:
     by_gateway = _by_gateway(spec, cells)
     for labels, usd in by_gateway.items():
         series_in.append(input_series(names.gateway_cost(step), dict(labels), _all_along(usd, entries - 1)))
-    hourly = [(traffic.labels_of(cell), usd * _held(_HOUR, _EVERY)) for usd, cell in enumerate(cells, start=1)]
     samples = [
-        _vector(names.COST_1H, hourly),
         _vector(names.COST_BY_GATEWAY, [(dict(of), usd * _held(_HOUR, _EVERY)) for of, usd in by_gateway.items()]),
         *(_vector(record, _fleet(by_gateway, _held(window, _EVERY))) for record, window in _WINDOWS),
     ]
@@ -135,18 +131,14 @@ def _idle(spec: Spec) -> Case:
     """The first gateway is known, and nothing is used: that is zero. Of the others, whose targets are not known,
     nothing is known."""
     first = spec.gateways[0]
-    pod = _last(_EVERY, 1)
-    kept = traffic.kept_labels(spec)
-    idle = [
-        ({**kept, names.GATEWAY: gateway.id}, 0)
-        for gateway in spec.gateways
-        if gateway.job == first.job and (gateway.monitor is not Monitor.SERVICE or gateway.namespace == first.namespace)
-    ]
+    idle = [({**traffic.kept_labels(spec), names.GATEWAY: first.id}, 0)]
+    known = traffic.known(spec, first, steps=_END.milliseconds // _EVERY.milliseconds)
+    series_in = (traffic.up(spec, first, scraped=_last(_EVERY, 1)), *known)
     records = names.gateway_cost(spec.prometheus.step), names.INPUT_TOKENS_BY_GATEWAY, names.OUTPUT_TOKENS_BY_GATEWAY
     samples = [_vector(record, idle) for record in records]
     if spec.budgets:
         samples.append(_vector(names.BUDGET_SPENT, [({names.BUDGET: budget.name}, 0) for budget in spec.budgets]))
-    return Case("nothing is used", _EVERY, (traffic.up(spec, first, scraped=pod),), tuple(samples))
+    return Case("nothing is used", _EVERY, series_in, tuple(samples))
 
 
 def _all_along(value: int, entries: int) -> str:

@@ -67,6 +67,15 @@ def counts_cached_tokens(gateway: Gateway) -> bool:
     return gateway.version >= (1, 0)
 
 
+def card(spec: Spec, model: Model) -> dict[str, str]:
+    """What a model's prices are recorded under."""
+    return {names.SPEC: spec.id, names.PROVIDER: model.provider, names.MODEL: model.name}
+
+
+def stated_format(model: Model) -> dict[str, str]:
+    return {names.STATED_FORMAT: model.format} if model.format else {}
+
+
 def target(gateway: Gateway, pod: str) -> dict[str, str]:
     """Of one pod. Only our own monitors say on the target whose it is."""
     labels = {names.JOB: gateway.job, names.INSTANCE: f"{pod}.{gateway.slug}:15020"}
@@ -85,6 +94,14 @@ def up(spec: Spec, gateway: Gateway, pod: str = "pod", scraped: str = "") -> dic
     """`scraped`: the values of `up`; one all along where it is left out."""
     labels = {**target(gateway, pod), **kept_labels(spec)}
     return input_series(names.UP, labels, scraped or constant(1, counted(spec) + 1))
+
+
+def known(spec: Spec, gateway: Gateway, pod: str = "pod", steps: int = 0) -> Iterator[dict[str, str]]:
+    """What the ledger once recorded of a pod, so many steps after the beginning: in somebody else's job its target does
+    not say whose it is."""
+    if gateway.monitor is Monitor.NONE:
+        labels = {**target(gateway, pod), names.GATEWAY: gateway.id, **kept_labels(spec)}
+        yield input_series(names.USAGE_BOOKED, labels, values(absent(steps), "1"))
 
 
 def counter(spec: Spec, request: Request, token_type: str, seen: str, pod: str = "pod") -> dict[str, str]:
