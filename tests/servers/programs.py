@@ -62,12 +62,12 @@ def victoria_metrics(home: Path, folder: Path, scrape_config: Any, rules: Path, 
     file = _written(folder / "scrape.yml", scrape_config)
     address = _free_address()
     url = f"http://{address}"
-    database = [
+    database: list[str | Path] = [
         *(home / "victoria-metrics", f"-promscrape.config={file}", "-promscrape.fileSDCheckInterval=1s"),
         *(f"-storageDataPath={folder / 'data'}", f"-httpListenAddr={address}", "-search.latencyOffset=0s"),
     ]
     listen = _free_address()
-    evaluator = [
+    evaluator: list[str | Path] = [
         *(home / "vmalert", f"-rule={rules}", f"-evaluationInterval={interval}", f"-httpListenAddr={listen}"),
         *(f"-datasource.url={url}", f"-remoteWrite.url={url}", f"-remoteRead.url={url}", "-notifier.blackhole"),
     ]
