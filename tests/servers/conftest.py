@@ -42,11 +42,9 @@ def prometheuses(newest: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def victoria() -> Path:
-    """The folder of VictoriaMetrics' programs."""
-    if not (VICTORIA / "vmalert").exists():
-        pytest.skip(f"VictoriaMetrics is not there ({FETCH})")
-    return VICTORIA
+def victoria() -> Path | None:
+    """The folder of VictoriaMetrics' programs, if they are there."""
+    return VICTORIA if (VICTORIA / "vmalert").exists() else None
 
 
 def _version(program: Path) -> str:

@@ -56,7 +56,9 @@ def prometheus(program: Path, folder: Path, config: Any, *flags: str) -> Iterato
 
 
 @contextmanager
-def victoria_metrics(home: Path, folder: Path, scrape_config: Any, rules: Path, interval: str) -> Iterator[Api]:
+def victoria_metrics(
+    home: Path, folder: Path, scrape_config: Any, rules: Path, interval: str
+) -> Iterator[tuple[Api, Api]]:
     """The database, which scrapes, and vmalert, which evaluates the rules, with their own delays. Only the database's
     answers are made to be up to date, and changed lists of targets to be read at once."""
     file = _written(folder / "scrape.yml", scrape_config)
@@ -75,7 +77,7 @@ def victoria_metrics(home: Path, folder: Path, scrape_config: Any, rules: Path, 
         _started(database, f"{url}/-/ready", folder / "victoria-metrics.log"),
         _started(evaluator, f"http://{listen}/-/ready", folder / "vmalert.log"),
     ):
-        yield Api(url)
+        yield Api(url), Api(f"http://{listen}")
 
 
 @contextmanager
