@@ -36,6 +36,13 @@ def newest() -> Path:
 
 
 @pytest.fixture(scope="session")
+def prometheus_3(newest: Path) -> Path:
+    if int(_version(newest).split(".")[0]) < 3:
+        pytest.skip("the newest Prometheus is not of version 3")
+    return newest
+
+
+@pytest.fixture(scope="session")
 def prometheuses(newest: Path) -> dict[str, Path]:
     """Version -> program, of the ends that there are."""
     return {_version(program): program for program in (OLDEST, newest) if program.exists()}
