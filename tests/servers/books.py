@@ -23,11 +23,6 @@ PROVIDER, MODEL = "openai", "gpt"
 PRICE = {"input": Decimal("2.5"), "output": Decimal(10), "cache_read": Decimal("1.25")}
 MODELS = f"models: [{{provider: {PROVIDER}, name: {MODEL}, prices: [{{input: 2.5, output: 10, cache_read: 1.25}}]}}]"
 
-#: A record's sum since the servers began, by gateway and cluster.
-DOLLARS = "sum by (gateway, cluster) (sum_over_time(agentgateway:cost_usd:increase10s[1h])) > 0"
-TOKENS = "sum by (gateway, cluster) (sum_over_time(agentgateway:tokens:increase10s[1h])) > 0"
-UNPRICED = "sum(sum_over_time(agentgateway:unpriced_tokens:increase10s[1h]))"
-
 #: In two scrapes, whenever the first one begins, every server has seen what was served before.
 SEEN_WITHIN = 2 * SCRAPE_SECONDS + 1
 #: After which every rule of Prometheus, in whatever order its groups run, has seen what was scraped.
@@ -55,12 +50,17 @@ class Book:
         return {cell: close_to(usd) for cell, usd in self.dollars.items() if cell[0] == gateway}
 
 
+def summed(record: str, step: int = STEP_SECONDS) -> str:
+    """What a record of each step holds since the servers began, by gateway and cluster."""
+    return f"sum by (gateway, cluster) (sum_over_time(agentgateway:{record}:increase{step}s[1h])) > 0"
+
+
 def request(pod: GatewayPod, **tokens: int) -> Request:
     return Request(pod.gateway, PROVIDER, MODEL, MODEL, labels={}, **tokens)
 
 
 def dollars(api: Api, gateway: str) -> dict[Cell, float]:
-    found = api.values(DOLLARS, "gateway", "cluster")
+    found = api.values(summed("cost_usd"), "gateway", "cluster")
     return {(name, cluster): usd for (name, cluster), usd in found.items() if name == gateway}
 
 
@@ -74,9 +74,9 @@ def close_to(usd: Decimal) -> Any:
     return pytest.approx(float(usd), rel=1e-9)
 
 
-def wait_until_watched(api: Api, targets: int) -> None:
+def wait_until_watched(api: Api, targets: int, step: int = STEP_SECONDS) -> None:
     """Until prices stand, and what is used from now on is seen to be new: each target was scraped a step before."""
-    watched = f"count(up offset {STEP_SECONDS + SETTLE_SECONDS}s == 1)"
+    watched = f"count(up offset {step + SETTLE_SECONDS}s == 1)"
     priced = "count(last_over_time(agentgateway:price_usd_per_mtok[5m]))"
     until(f"{targets} targets are scraped", lambda: api.value(watched) == targets, WATCHED_WITHIN)
     until("there are prices", lambda: api.value(priced) > 0, WATCHED_WITHIN)

@@ -14,15 +14,16 @@ from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Gateway, Spec
 
 SCRAPE_SECONDS, STEP_SECONDS, SETTLE_SECONDS = 2, 10, 5
-INTERVALS = (
-    f"scrape_interval: {SCRAPE_SECONDS}s, scrape_timeout: {SCRAPE_SECONDS}s, "
-    f"step: {STEP_SECONDS}s, settle: {SETTLE_SECONDS}s"
-)
-
 #: On every scrape as long as the spec says.
 _SCRAPES = {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": f"{SCRAPE_SECONDS}s"}
 
 Json = dict[str, Any]
+
+
+def intervals(step: int = STEP_SECONDS) -> str:
+    """Of a spec's section `prometheus`."""
+    scraping = f"scrape_interval: {SCRAPE_SECONDS}s, scrape_timeout: {SCRAPE_SECONDS}s"
+    return f"{scraping}, step: {step}s, settle: {SETTLE_SECONDS}s"
 
 
 def spec_of(text: str) -> Spec:

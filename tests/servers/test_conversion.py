@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 from gateway_pods import GatewayPod
-from servers.books import COUNTED_WITHIN, DOLLARS, MODELS, alerted, request, wait_until_watched
+from servers.books import COUNTED_WITHIN, MODELS, alerted, request, summed, wait_until_watched
 from servers.programs import Api, prometheus
-from servers.scraping import INTERVALS, Listing, gateway, prometheus_config, rule_file, spec_of
+from servers.scraping import Listing, gateway, intervals, prometheus_config, rule_file, spec_of
 
 #: The alert of those that count look-ups or dollars, and of those that show only that they answer.
 TOLD_BY = ("LLMTokenSumsMissing", "LLMTokenCountersFrozen")
 
 SPEC = f"""
 version: 1
-prometheus: {{{INTERVALS}}}
+prometheus: {{{intervals()}}}
 gateways:
   - {{name: new, namespace: ai, version: "1.5"}}
   - {{name: old, namespace: ai, version: "1.2"}}
@@ -57,7 +57,7 @@ def serve_for(seconds: float, pods: list[GatewayPod]) -> None:
 @pytest.mark.parametrize("name", ["ai/new", "ai/old"], ids=["1.5", "1.2"])
 def test_a_gateway_whose_sums_vanish_at_the_scrape_is_named(converting: Api, name: str) -> None:
     assert converting.value('count({__name__=~"agentgateway_gen_ai_client_token_usage_(sum|count|bucket)"})') == 0
-    assert converting.values(DOLLARS, "gateway", "cluster") == {}
+    assert converting.values(summed("cost_usd"), "gateway", "cluster") == {}
     assert name in set.union(*(alerted(converting, alert) for alert in TOLD_BY))
 
 

@@ -13,21 +13,18 @@ from typing import Any
 import pytest
 from gateway_pods import GatewayPod
 from servers.books import (
-    DOLLARS,
     MODELS,
     SEEN_WITHIN,
-    TOKENS,
-    UNPRICED,
     Book,
     close_to,
+    summed,
     wait_until_watched,
 )
 from servers.programs import Api, prometheus, victoria_metrics
 from servers.scraping import (
-    INTERVALS,
-    STEP_SECONDS,
     Listing,
     gateway,
+    intervals,
     prometheus_config,
     rule_file,
     spec_of,
@@ -35,19 +32,23 @@ from servers.scraping import (
 
 from tollbook.gen.spec import Spec
 
+#: VictoriaMetrics may answer for ten seconds and more from memory that there is no such series: with shorter steps, the
+#: first figure of a chain's new series would now and then not be found by the next rule of the chain.
+STEP = 20
+
 SPEC = f"""
 version: 1
-prometheus: {{{INTERVALS}, engine: %s}}
+prometheus: {{{intervals(STEP)}, engine: %s}}
 gateways: [{{name: edge, namespace: ai}}, {{name: inner, namespace: ai}}]
 {MODELS}
 """
 PLAIN, IN_THE_PAST, VICTORIA = "prometheus", "rule_query_offset", "victoriametrics"
 
-#: As Mimir's minute is to a step of a minute.
+#: A step, as Mimir's minute is.
 RULE_QUERY_OFFSET = "20s"
 
 #: vmalert evaluates half a minute in the past, and a figure is there some intervals after what it is made of.
-COUNTED_WITHIN = 150
+COUNTED_WITHIN = 240
 
 
 class Play:
@@ -75,7 +76,7 @@ class Play:
     def start_victoria(self, home: Path) -> None:
         rules = self._rules(VICTORIA, spec_of(SPEC % "victoriametrics"))
         scraping = {"scrape_configs": self.listing.scrape_configs()}
-        running = victoria_metrics(home, self.folder / VICTORIA, scraping, rules, f"{STEP_SECONDS}s")
+        running = victoria_metrics(home, self.folder / VICTORIA, scraping, rules, f"{STEP}s")
         self.apis[VICTORIA], self.evaluator = self.stack.enter_context(running)
 
     def _rules(self, name: str, spec: Spec) -> Path:
@@ -98,19 +99,20 @@ class Play:
 
     def _wait_until_watched(self) -> None:
         for api in self.apis.values():
-            wait_until_watched(api, self.listing.count)
+            wait_until_watched(api, self.listing.count, STEP)
 
     def _wait_until_counted(self) -> None:
         """And for a while more: what is counted twice may come later."""
         deadline = time.monotonic() + COUNTED_WITHIN
         while time.monotonic() < deadline and any(self.figures(reader) != self.expected() for reader in self.apis):
             time.sleep(1)
-        time.sleep(2 * STEP_SECONDS)
+        time.sleep(2 * STEP)
 
     def figures(self, reader: str) -> tuple[dict[Any, Any], dict[Any, Any]]:
         """Tokens and dollars, by gateway."""
         api = self.apis[reader]
-        return api.values(TOKENS, "gateway", "cluster"), api.values(DOLLARS, "gateway", "cluster")
+        tokens, dollars = (api.values(summed(record, STEP), "gateway", "cluster") for record in ("tokens", "cost_usd"))
+        return tokens, dollars
 
     def expected(self) -> tuple[dict[Any, Any], dict[Any, Any]]:
         return self.book.tokens, {cell: close_to(usd) for cell, usd in self.book.dollars.items()}
@@ -142,7 +144,7 @@ def reader(request: pytest.FixtureRequest, play: Play) -> str:
 
 def test_tokens_and_dollars_are_those_of_the_requests(play: Play, reader: str) -> None:
     assert play.figures(reader) == play.expected()
-    assert play.apis[reader].value(UNPRICED) == 0
+    assert play.apis[reader].values(summed("unpriced_tokens", STEP), "gateway", "cluster") == {}
 
 
 def test_every_rule_has_an_answer(play: Play, reader: str) -> None:

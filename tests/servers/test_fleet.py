@@ -16,15 +16,15 @@ from servers.books import (
     COUNTED_WITHIN,
     MODELS,
     SEEN_WITHIN,
-    UNPRICED,
     Book,
     alerted,
     dollars,
     request,
+    summed,
     wait_until_watched,
 )
 from servers.programs import Api, prometheus
-from servers.scraping import INTERVALS, Listing, gateway, prometheus_config, rule_file, spec_of
+from servers.scraping import Listing, gateway, intervals, prometheus_config, rule_file, spec_of
 
 from tollbook.gen.spec import Spec
 
@@ -32,7 +32,7 @@ UNLISTED, NOT_SCRAPED = "LLMGatewayUnlisted", "LLMGatewayNotScraped"
 
 FLEET = f"""
 version: 1
-prometheus: {{{INTERVALS}, keep_labels: [cluster]}}
+prometheus: {{{intervals()}, keep_labels: [cluster]}}
 gateways:
   - {{name: edge, namespace: ai}}
   - {{name: gone, namespace: ai}}
@@ -45,7 +45,7 @@ gateways:
 #: Its pods say default/default, as every standalone process does.
 MISNAMED = f"""
 version: 1
-prometheus: {{{INTERVALS}}}
+prometheus: {{{intervals()}}}
 gateways: [{{name: berlin, namespace: ai, monitor: none, job: standalone}}]
 {MODELS}
 """
@@ -220,4 +220,4 @@ def test_no_listed_gateway_is_called_unlisted(stage: Stage) -> None:
 def test_every_token_has_a_price_and_every_rule_an_answer(stage: Stage) -> None:
     for world in (stage.fleet, stage.misnamed):
         for version, api in world.apis.items():
-            assert (version, api.value(UNPRICED), api.rule_faults()) == (version, 0, [])
+            assert (version, api.values(summed("unpriced_tokens"), "gateway"), api.rule_faults()) == (version, {}, [])

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from servers.books import COUNTED_WITHIN, wait_until_watched
 from servers.programs import Api, prometheus
-from servers.scraping import INTERVALS, Listing, prometheus_config, rule_file, spec_of
+from servers.scraping import Listing, intervals, prometheus_config, rule_file, spec_of
 
 SAMPLES = Path(__file__).resolve().parent / "samples"
 OPENMETRICS = "application/openmetrics-text;charset=utf-8;version=1.0.0"
@@ -26,7 +26,7 @@ PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricSet
 
 SPEC = f"""
 version: 1
-prometheus: {{{INTERVALS}}}
+prometheus: {{{intervals()}}}
 gateways:
   - {{name: old, namespace: lab, version: "1.4"}}
   - {{name: new, namespace: lab, version: "1.5"}}
