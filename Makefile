@@ -19,7 +19,7 @@ export PATH := $(PATH):$(CURDIR)/$(OLDEST)
 
 .PHONY: help
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: generate
 generate: $(VENV)/.ready-run promtool ## build OUT (out) from SPEC (tollbook.yaml) and prove it with promtool
@@ -31,7 +31,12 @@ check: $(VENV)/.ready-run ## fail where OUT is not what SPEC gives, and show the
 
 .PHONY: test
 test: $(VENV)/.ready-dev prometheus alertmanager ## run the tests, with the oldest and newest Prometheus there is; ARGS for pytest
-	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadgroup --ignore=tests/servers $(ARGS)
+
+# Each file waits for its servers most of the time, so they run side by side whatever the number of cores.
+.PHONY: test-servers
+test-servers: $(VENV)/.ready-dev prometheus victoriametrics ## play scenarios on real servers: Prometheus, and VictoriaMetrics with vmalert
+	$(VENV)/bin/python -m pytest --numprocesses 4 --dist loadfile tests/servers $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.ready-dev types check ## ruff, mypy, and out/ up to date
@@ -85,6 +90,10 @@ prometheus:
 alertmanager:
 	@.ci/setup-alertmanager oldest || true
 	@.ci/setup-alertmanager newest || true
+
+.PHONY: victoriametrics
+victoriametrics:
+	@.ci/setup-victoria-metrics || true
 
 # mypy knows the folders as tollbook.gen and so on through a link to here.
 .PHONY: types
