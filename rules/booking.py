@@ -170,10 +170,13 @@ def _is_open(spec: Spec) -> Expr:
 
 def _names(spec: Spec) -> Expr:
     """A model's own name, and its aliases. A name of two models, left behind by a spec of before for example, is
-    ambiguous: what bears it is unpriced, and nothing else is."""
+    ambiguous: what bears it is unpriced, and nothing else is. Each stands under its provider's former name too."""
     priced = copy_label(fact(spec, names.PRICE), names.RESPONSE_MODEL, names.MODEL)
     by = (*_BY_RESPONSE, names.MODEL, names.STATED_FORMAT)
-    named = aggregate("group", either(priced, fact(spec, names.MODEL_ALIAS)), by)
+    shown = either(priced, fact(spec, names.MODEL_ALIAS))
+    for former, present in _renamed_providers(spec).items():
+        shown = either(shown, label_replace(shown, names.PROVIDER, former, names.PROVIDER, regex_literal(present)))
+    named = aggregate("group", shown, by)
     twice = binary(aggregate("count", named, _BY_RESPONSE), ">", scalar(1))
     return unless(named, twice, on=_BY_RESPONSE)
 
