@@ -106,7 +106,7 @@ def _prometheus(data: Mapping[str, Any]) -> Prometheus:
 
 
 def _limits(data: Mapping[str, Any]) -> Limits:
-    return Limits(data.get("series_per_pod", 20_000), data.get("models_per_gateway", 500))
+    return Limits(data.get("series_per_pod", 100_000), data.get("models_per_gateway", 500))
 
 
 def selects(data: Mapping[str, Any]) -> bool:

@@ -78,12 +78,16 @@ def _recorded(record: str, at: Duration, usd: Mapping[str, int]) -> dict[str, An
 
 
 def _known(spec: Spec, end: Duration) -> Case:
-    """One gateway's ledger, longer than any window, beside one that has just begun."""
+    """One gateway's ledger, longer than any window, beside one that has just begun, in its other cluster or of another
+    gateway."""
     entries, kept = end.milliseconds // _EVERY.milliseconds, traffic.kept_labels(spec)
     first, *others = [gateway.id for gateway in spec.gateways]
     record = names.gateway_cost(spec.prometheus.step)
     series_in = [input_series(record, {names.GATEWAY: first, **kept}, values(absent(1), constant(0, entries)))]
     series_in += [input_series(record, {names.GATEWAY: of, **kept}, values(absent(entries), "0")) for of in others]
+    if kept:
+        elsewhere = {label: f"other-{value}" for label, value in kept.items()}
+        series_in.append(input_series(record, {names.GATEWAY: first, **elsewhere}, values(absent(entries), "0")))
     seconds, samples = spec.prometheus.step.milliseconds // 1000, []
     for window in dict.fromkeys(LOOK_BACK[b.period] for b in spec.budgets if isinstance(b.period, Period)):
         held = window.milliseconds // _EVERY.milliseconds

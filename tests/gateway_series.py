@@ -37,6 +37,7 @@ def booked(gateway: str = "ai/gw", instance: str = "gw-1:15020", **labels: str) 
 
 def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
     """A metric of LLM requests; where the target bears the gateway's name, the metric's own stands beside it."""
+    found = target(pod, **labels)
     own = {
         "gen_ai_operation_name": "chat",
         "gen_ai_system": "openai",
@@ -48,8 +49,7 @@ def of_requests(metric: str, pod: str = "gw-1", /, **labels: str) -> str:
         "route": "ai/openai",
         "route_rule": "unknown",
     }
-    hidden = {"exported_gateway": {**own, **labels}["gateway"]} if labels.get("job", JOB) == JOB else {}
-    return notation(metric, **{**target(pod, **labels), **hidden, **own, **labels})
+    return notation(metric, **{**found, **own, **labels})
 
 
 def requests(pod: str = "gw-1", /, **labels: str) -> str:

@@ -121,7 +121,7 @@ def test_defaults() -> None:
                 ),
             ),
             selections=(),
-            limits=Limits(series_per_pod=20_000, models_per_gateway=500),
+            limits=Limits(series_per_pod=100_000, models_per_gateway=500),
             models=(Model("openai", "gpt-4o", (), (Price(None, rates, (), "", None),), free=False, format=""),),
             attribution=(),
             budgets=(),
