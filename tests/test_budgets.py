@@ -16,10 +16,14 @@ from tollbook.rules import budgets
 
 LIMIT, SPENT = "agentgateway:budget_usd:limit", "agentgateway:budget_usd:spent"
 ALERT = "LLMBudgetThresholdReached"
-DAY, WEEK, MONTH = (f"agentgateway:cost_usd:{period}_to_date" for period in ("day", "week", "month"))
+DAY, WEEK, MONTH = (f"agentgateway:cost_usd_of_{period}:{period}_to_date" for period in ("day", "week", "month"))
 STEP = "agentgateway:cost_usd_of_day:increase1m"
 #: The same dollars of a whole gateway in one series, which rolling windows read wherever they need no more.
 FLEET = "agentgateway:gateway_cost_usd:increase1m"
+#: What the calendar records on promtool's first day, from its second minute on; and which of it stands on each record.
+CLOCK = 'agentgateway:calendar:now{day="0",week="0",month="1"}'
+TODAY = {"day": "0", "week": "0", "month": "1"}
+PERIODS = {DAY: TODAY, WEEK: {"week": "0"}, MONTH: {"month": "1"}, STEP: TODAY}
 
 
 def budget_rules(text: str) -> str:
@@ -27,7 +31,8 @@ def budget_rules(text: str) -> str:
 
 
 def spend(record: str, **labels: str) -> str:
-    return notation(record, **{"gateway": "ai/gw", "gen_ai_system": "openai", "model": "gpt", **labels})
+    own = {"gateway": "ai/gw", "gen_ai_system": "openai", "model": "gpt"}
+    return notation(record, **{**own, **PERIODS[record], **labels})
 
 
 def fleet(**labels: str) -> str:
@@ -47,8 +52,8 @@ def both(budget: str, at: str, limit: float, spent: float) -> tuple[tuple[str, s
 
 def test_a_budget_that_nothing_was_spent_of_has_its_limit_and_zero(promtool: Path) -> None:
     rules = budget_rules("budgets: [{name: day, usd: 50, period: day}, {name: sliding, usd: 0.000001, period: 24h}]")
-    samples = (*both("day", "0m", 50, 0), *both("sliding", "5m", 0.000001, 0))
-    assert failures(promtool, Case("nothing", rules, {}, samples)) == {}
+    samples = (*both("day", "1m", 50, 0), *both("sliding", "5m", 0.000001, 0))
+    assert failures(promtool, Case("nothing", rules, {CLOCK: "1x20"}, samples)) == {}
 
 
 def test_calendar_budgets_read_the_dollars_of_their_own_period(promtool: Path) -> None:
@@ -61,6 +66,39 @@ def test_calendar_budgets_read_the_dollars_of_their_own_period(promtool: Path) -
     series = {spend(DAY): "3x10", spend(WEEK): "20x10", spend(MONTH): "100x10", spend(MONTH, model="mini"): "7x10"}
     samples = (*both("daily", "3m", 50, 3), *both("weekly", "3m", 300, 20), *both("monthly", "3m", 1234.56, 107))
     assert failures(promtool, Case("periods", rules, series, samples)) == {}
+
+
+def test_the_dollars_of_another_period_are_not_this_one_s(promtool: Path) -> None:
+    """Of yesterday, last week and last month, as they stand when a period turns or Prometheus was away."""
+    rules = budget_rules("""
+        budgets:
+          - {name: daily, usd: 50, period: day}
+          - {name: weekly, usd: 300, period: week}
+          - {name: monthly, usd: 900, period: month}
+    """)
+    series = {
+        CLOCK: "1x20",
+        spend(DAY, day="-1", month="12"): "3x10",
+        spend(WEEK, week="-1"): "20x10",
+        spend(MONTH, month="12"): "100x10",
+    }
+    samples = (*both("daily", "3m", 50, 0), *both("weekly", "3m", 300, 0), *both("monthly", "3m", 900, 0))
+    assert failures(promtool, Case("turned", rules, series, samples)) == {}
+
+
+def test_the_last_total_is_known_for_an_hour_and_nothing_is_said_after(promtool: Path) -> None:
+    """Rather than zero: an outage of rules may not let a budget look unspent."""
+    rules = budget_rules("budgets: [{name: b, usd: 50, period: day}]")
+    (limit_of, spent_of), known = (f'{record}{{budget="b"}}' for record in (LIMIT, SPENT)), {CLOCK: "1x5 stale"}
+    series = {**known, spend(DAY): "_ 40 stale", spend(DAY, model="mini"): "_ _ 2 stale"}
+    samples = (
+        (spent_of, "1m", {spent_of: 40}),
+        (spent_of, "2m", {spent_of: 42}),
+        (spent_of, "60m", {spent_of: 42}),
+        (spent_of, "63m", {}),
+        (limit_of, "63m", {limit_of: 50}),
+    )
+    assert failures(promtool, Case("blind", rules, series, samples, scraped_every="1m")) == {}
 
 
 def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -> None:
@@ -133,7 +171,7 @@ def test_a_budget_counts_what_it_matches(period: str, record: str, promtool: Pat
         f"      - {{name: b{n}, usd: 5, period: {period}{f', match: {match}' if match else ''}}}"
         for n, match in enumerate(MATCHES)
     ]
-    series = {}
+    series = {CLOCK: "1x9"}
     for (gateway, provider, model, team, agent), usd in DOLLARS.items():
         series[spend(record, gateway=gateway, gen_ai_system=provider, model=model, team=team, agent=agent)] = f"_ {usd}"
         series[fleet(gateway=gateway, cluster=f"{provider} {model} {team}")] = f"_ {usd}"
@@ -256,8 +294,8 @@ def test_thresholds_may_have_decimals(usd: str, percent: str, below: str, over: 
     case = Case(
         percent,
         rules,
-        {spend(DAY): f"{below} {over}"},
-        alerts=((ALERT, "0m", ()), (ALERT, "1m", (firing("b", "none", percent, text),))),
+        {spend(DAY): f"_ {below} {over}"},
+        alerts=((ALERT, "1m", ()), (ALERT, "2m", (firing("b", "none", percent, text),))),
         scraped_every="1m",
     )
     assert failures(promtool, case) == {}
@@ -284,12 +322,12 @@ def test_a_wrong_sum_a_wrong_limit_and_a_wrong_comparison_are_noticed(promtool: 
     case = Case(
         "right",
         right,
-        {spend(DAY): "39.99 40"},
-        both("b", "1m", 50, 40),
-        ((ALERT, "0m", ()), (ALERT, "1m", (firing("b", "warning", "80", text),))),
+        {spend(DAY): "_ 39.99 40", spend(WEEK): "_ 4 4"},
+        both("b", "2m", 50, 40),
+        ((ALERT, "1m", ()), (ALERT, "2m", (firing("b", "warning", "80", text),))),
         scraped_every="1m",
     )
-    wrongs = {"vector(50)": "vector(49)", ">=": ">", "0.8": "0.79", "day_to_date": "week_to_date"}
+    wrongs = {"vector(50)": "vector(49)", ">=": ">", "0.8": "0.79", "day:day_to_date": "week:week_to_date"}
     mutants = [replace(case, name=piece, rules=right.replace(piece, wrong)) for piece, wrong in wrongs.items()]
     assert failures(promtool, case) == {}
     assert unmet(promtool, *mutants) == set(wrongs)

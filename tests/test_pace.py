@@ -1,6 +1,6 @@
 """The pace of budgets: what is left of a period, where the pace leads, and which pace wakes somebody.
 
-promtool's clock begins at 1970-01-01T00:00Z, a Thursday. Limits, dollars and the ledger's heartbeat go in as series.
+promtool's clock begins at 1970-01-01T00:00Z, a Thursday. Limits and the ledger's dollars go in as series.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ def budget(name: str, period: str, usd: str = "50", more: str = "") -> str:
     return f"{{name: {name}, usd: {usd}, period: {period}{more}}}"
 
 
-def ledger(dollars: str, beats: str, gateway: str = "ai/gw") -> dict[str, str]:
-    """A gateway's dollars of each step, and a heartbeat a step."""
+def ledger(dollars: str, gateway: str = "ai/gw") -> dict[str, str]:
+    """A gateway's dollars of each step; none stand where the ledger was not kept."""
     spender = {"gateway": gateway, "gen_ai_system": "openai", "model": "gpt"}
     return {
         notation("agentgateway:gateway_cost_usd:increase1m", gateway=gateway): dollars,
         notation("agentgateway:cost_usd_of_day:increase1m", day="0", **spender): dollars,
-        notation("agentgateway:calendar:now", gateway=gateway, day="0", week="0", month="1"): beats,
     }
 
 
@@ -146,7 +145,7 @@ def forecast(name: str, at: str, value: float | None) -> tuple[str, str, Samples
 def test_a_fresh_ledger_is_not_taken_for_a_whole_window(promtool: Path) -> None:
     """Ten cents a minute are 144 dollars a day, 1008 a week, 4464 in 31 days, however little is known of them. Thursday
     is the first of four days of this week: 576."""
-    series = ledger("_ 0.1x200", "_ 1x200")
+    series = ledger("_ 0.1x200")
     for name, usd in {"d": "50", "w": "300", "m": "1000"}.items():
         series |= known_of(name, usd, "0+0.1x200")
     listed = f"budgets: [{budget('d', 'day')}, {budget('w', 'week')}, {budget('m', 'month')}]"
@@ -161,7 +160,7 @@ def test_a_fresh_ledger_is_not_taken_for_a_whole_window(promtool: Path) -> None:
 def test_a_budget_that_was_just_added_looks_back_on_what_was_spent_before_it(promtool: Path) -> None:
     """Six dollars in the first of ten hours; the budget's own records begin after nine. 6 + 6 / 10 h * 14 h."""
     series = {
-        **ledger("_ 0.1x59 0x600", "_ 1x600"),
+        **ledger("_ 0.1x59 0x600"),
         notation("agentgateway:budget_usd:limit", budget="d"): "_x540 50x60",
         notation("agentgateway:budget_usd:spent", budget="d"): "_x540 6x60",
     }
@@ -175,9 +174,9 @@ def test_a_budget_that_was_just_added_looks_back_on_what_was_spent_before_it(pro
 
 def test_a_window_holds_what_is_in_it_and_not_a_step_more(promtool: Path) -> None:
     """Records an hour apart, each of which stands for a minute. A day after the first dollars they are in the window
-    for the last time with 24 beats, a quarter of which were missed: 12 + 12 / 1080 s * 0 s at midnight."""
+    for the last time, and a quarter of the day is not known: 12 + 12 / 1080 s * 0 s at midnight."""
     series = {
-        **ledger("_ 12 0x60", "_ _x6 1x18 1x30"),
+        **ledger("_ 12 _x6 0x17 0x30"),
         **known_of("d", "50", "_ 12x60"),
     }
     known = notation(f"{KNOWN}1d", gateway="ai/gw")
@@ -197,7 +196,7 @@ def test_a_window_holds_what_is_in_it_and_not_a_step_more(promtool: Path) -> Non
 
 def test_without_spending_the_forecast_is_what_was_spent_and_without_a_ledger_there_is_none(promtool: Path) -> None:
     listed = rules_of(f"budgets: [{budget('d', 'day')}]")
-    idle = Case("idle", listed, {**ledger("_", "1x20"), **known_of("d", "50", "0x20")}, (forecast("d", "10m", 0),))
+    idle = Case("idle", listed, {**ledger("0x20"), **known_of("d", "50", "0x20")}, (forecast("d", "10m", 0),))
     blind = Case("blind", listed, known_of("d", "50", "3x20"), (forecast("d", "10m", None),))
     assert failures(promtool, replace(idle, scraped_every="1m"), replace(blind, scraped_every="1m")) == {}
 
@@ -210,8 +209,8 @@ def test_what_is_known_is_known_of_the_gateways_that_the_budget_counts(promtool:
         budgets: [{budget("all", "day")}, {budget("new", "day", more=", match: {gateway: ai/new}")}]
     """
     series = {
-        **ledger("_x720 1 0x59", "_x661 1x59"),
-        **ledger("_x720 1", "_x691 1x29", gateway="ai/new"),
+        **ledger("_x661 0x58 1 0x59"),
+        **ledger("_x691 0x28 1", gateway="ai/new"),
         **known_of("all", "50", "_x720 2"),
         **known_of("new", "50", "_x720 1"),
     }
@@ -239,7 +238,7 @@ def test_the_forecast_alert_waits_for_an_hour_of_knowledge_and_half_an_hour_more
     limits = {"lower": "71", "higher": "73", "spent": "3", "nearly": "4.51", "never": "71"}
     more = {"lower": ", labels: {team: core}", "never": ", forecast: never"}
     listed = ", ".join(budget(name, "day", usd, more.get(name, "")) for name, usd in limits.items())
-    series = ledger("_ 0.05x200", "_ 1x200")
+    series = ledger("_ 0.05x200")
     for name, usd in limits.items():
         series |= known_of(name, usd, "0+0.05x200")
     alerts = (
@@ -296,7 +295,7 @@ def test_the_look_back_is_never_longer_than_the_period() -> None:
 def burning(per_minute: str, at: tuple[tuple[str, tuple[str, ...]], ...], *periods: str) -> Case:
     """`periods`: each a budget whose even pace is a dollar a minute. Which of their alerts fire, as `day fast`."""
     listed = ", ".join(budget(period, period, str(MINUTES[period])) for period in periods)
-    series = ledger(per_minute, "1x500")
+    series = ledger(per_minute)
     for period in periods:
         series |= known_of(period, str(MINUTES[period]), "0x500")
     count = f"ALERTS{{alertname='{BURN}', alertstate='firing'}}"
@@ -371,7 +370,7 @@ def burns(name: str, speed: str, description: str, severity: str) -> dict[str, s
 def test_what_the_burn_alerts_say(promtool: Path) -> None:
     labels = ", labels: {team: core}, burn: {fast: warning, slow: none}"
     listed = f"budgets: [{budget('d', 'day', '100', labels)}, {budget('r', '7d', '100', labels)}]"
-    series = {**ledger("_ 10x50", "1x60"), **known_of("d", "100", "0x60"), **known_of("r", "100", "0x60")}
+    series = {**ledger("_ 10x50"), **known_of("d", "100", "0x60"), **known_of("r", "100", "0x60")}
     row = "\n- {} USD: gateway ai/gw, provider openai, model gpt"
     fast = "Something runs away: find it and stop it now. Top spenders of the last"
     slow = (
