@@ -81,7 +81,7 @@ def _expression_problems(rule: Mapping[str, Any], recorded: set[str]) -> Iterato
         yield _problem(names.RULES_FILE, f"{title}: not PromQL: {fault}")
         return
     for metric in sorted(metrics_of(rule["expr"])):
-        if metric not in recorded and metric not in names.SCRAPED:
+        if metric not in recorded | names.SCRAPED | names.FACTS:
             yield _problem(names.RULES_FILE, f"{title}: reads {metric}, which nothing records or scrapes")
 
 

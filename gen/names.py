@@ -142,6 +142,8 @@ PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 MODEL_ALIAS = "agentgateway:model:alias"
 GATEWAY_INFO = "agentgateway:gateway:info"
 GATEWAY_INSTANCE = "agentgateway:gateway:instance"
+#: What rules read whether or not this spec has any.
+FACTS = frozenset({MODEL_ALIAS, GATEWAY_INFO, GATEWAY_INSTANCE})
 #: The one model of each name.
 MODEL_NAMES = "agentgateway:model:names"
 #: One series for each pod, pair of model names and owner that shows usage: its tokens so far.

@@ -154,7 +154,7 @@ def counters(spec: Spec, requests: Iterable[Request], pod: str = "pod") -> Itera
 
 def request_of(spec: Spec, gateway: Gateway, model: Model, name: str, **tokens: int) -> Request:
     labels = spend_labels(spec)
-    return Request(gateway, model.provider, name, name, labels=labels, **tokens)
+    return Request(gateway, model.provider, name, name, labels=labels, format=model.format, **tokens)
 
 
 def kept_labels(spec: Spec) -> dict[str, str]:
