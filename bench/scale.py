@@ -50,7 +50,7 @@ WRITING_SECONDS, WRITING_SECONDS_PER_SERIES = 10, 1 / 200
 SAMPLES_LAST = 60
 
 #: Each group is evaluated so often, all within the minute after the last samples, and each expression asked so many
-#: times. The first evaluation is a cold one and does not count.
+#: times. The first evaluation is a cold one and does not count where there are more.
 EVALUATIONS, RULES_EVERY, QUERIES = 4, 10, 5
 
 SIZES = (1, 100, 400)
@@ -222,8 +222,8 @@ def evaluation_seconds(url: str, count: int, until: float) -> dict[Key, float]:
     while len(told) < count or min(map(len, told.values())) <= EVALUATIONS:
         time.sleep(1)
         if time.time() > until:
-            if len(told) < count or min(map(len, told.values())) < 2:
-                raise RuntimeError("the rules were not evaluated twice within a minute: the machine is too busy")
+            if len(told) < count:
+                raise RuntimeError("the rules were not evaluated within a minute: the machine is too busy")
             break
         for group in get(url, "/api/v1/rules", {})["groups"]:
             for place, rule in enumerate(group["rules"]):
@@ -232,7 +232,7 @@ def evaluation_seconds(url: str, count: int, until: float) -> dict[Key, float]:
                     raise RuntimeError(f"{rule['name']}: {problem}")
                 if rule["lastEvaluation"] > NOT_YET:
                     told[group["name"], place][rule["lastEvaluation"]] = rule["evaluationTime"]
-    return {key: statistics.median([*each.values()][1:]) for key, each in told.items()}
+    return {key: statistics.median([*each.values()][1:] or each.values()) for key, each in told.items()}
 
 
 def timed(url: str, groups: Sequence[Group]) -> Iterator[tuple[Key, Rule, str]]:
