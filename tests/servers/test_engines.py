@@ -47,7 +47,7 @@ PLAIN, IN_THE_PAST, VICTORIA = "prometheus", "rule_query_offset", "victoriametri
 #: A step, as Mimir's minute is.
 RULE_QUERY_OFFSET = "20s"
 
-#: vmalert evaluates half a minute in the past, and a figure is there some intervals after what it is made of.
+#: vmalert evaluates in the past, and each figure is there an interval after those that it is made of.
 COUNTED_WITHIN = 240
 
 
@@ -106,7 +106,7 @@ class Play:
         deadline = time.monotonic() + COUNTED_WITHIN
         while time.monotonic() < deadline and any(self.figures(reader) != self.expected() for reader in self.apis):
             time.sleep(1)
-        time.sleep(2 * STEP)
+        time.sleep(STEP)
 
     def figures(self, reader: str) -> tuple[dict[Any, Any], dict[Any, Any]]:
         """Tokens and dollars, by gateway."""
