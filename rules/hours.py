@@ -8,8 +8,6 @@ held at the later one, less what it held at the earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording, RuleGroup
@@ -35,9 +33,11 @@ REMEMBERED = Duration.parse("2h")
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    rules = [rule for record in ledgers(spec) for rule in _hours(spec, series(record))]
-    rules.append(Recording(names.HOUR_PUT_DOWN, _marker(spec), note="The end of the last hour that was put down."))
-    return (RuleGroup(f"{names.GROUP_PREFIX}.hours", spec.prometheus.step, tuple(rules), home="hours"),)
+    kept = [series(record) for record in ledgers(spec)]
+    marker = Recording(names.HOUR_PUT_DOWN, _marker(spec), note="The end of the last hour that was put down.")
+    # The marker stands between the two: what an hour holds is no longer open in the very step that puts it down.
+    rules = (*(_over(spec, each) for each in kept), marker, *(_begun(spec, each) for each in kept))
+    return (RuleGroup(f"{names.GROUP_PREFIX}.hours", spec.prometheus.step, rules, home="hours"),)
 
 
 def ledgers(spec: Spec) -> tuple[str, ...]:
@@ -45,15 +45,18 @@ def ledgers(spec: Spec) -> tuple[str, ...]:
     return (names.tokens(step), names.cost(step), names.requests(step), names.reported_usd(step))
 
 
-def _hours(spec: Spec, ledger: Selector) -> Iterator[Recording]:
-    step = spec.prometheus.step
+def _over(spec: Spec, ledger: Selector) -> Recording:
     hour = _not_put_down(sum_of_steps(ledger, HOUR))
     # The last step of an hour may still be being written when the hour ends.
     over = subquery("sum_over_time", hour, REMEMBERED, HOUR, offset=_late(spec))
-    yield Recording(names.of_hour(ledger.metric), over, note="Once an hour: what the ledger holds of the one before.")
+    return Recording(names.of_hour(ledger.metric), over, note="Once an hour: what the ledger holds of the one before.")
+
+
+def _begun(spec: Spec, ledger: Selector) -> Recording:
+    step = spec.prometheus.step
     steps = _not_put_down(sum_of_steps(ledger, step))
     begun = subquery("sum_over_time", steps, HOUR + _late(spec) + step * 2, step)
-    yield Recording(
+    return Recording(
         names.hour_to_date(ledger.metric), begun, note="What the ledger holds since the last hour put down."
     )
 
@@ -69,7 +72,7 @@ def _not_put_down(dollars: Expr) -> Expr:
 
 
 def _marker(spec: Spec) -> Expr:
-    """Recorded with the hour, after it."""
+    """Recorded with the hours, after all of them."""
     late = binary(call("time"), "-", scalar(_late(spec).seconds))
     hour = call("vector", binary(late, "-", binary(late, "%", scalar(HOUR_SECONDS))))
     last = over_time("last", series(names.HOUR_PUT_DOWN), REMEMBERED)
