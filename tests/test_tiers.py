@@ -17,7 +17,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from promtool_cases import NOTHING, Case, Samples, all_rules, fact_groups, failures, ledger_of, money_rules, rule_file, unmet
+from promtool_cases import (
+    NOTHING,
+    Case,
+    Samples,
+    all_rules,
+    fact_groups,
+    failures,
+    ledger_of,
+    money_rules,
+    rule_file,
+    unmet,
+)
 from spec_builders import counter, notation, spec_of, up, usd_counter
 
 from tollbook.gen import oracle
