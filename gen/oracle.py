@@ -31,8 +31,6 @@ class Request:
     cache_read: int = 0
     cache_write: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
-    format: str = ""
-    """In which its provider reports usage, where the spec states it."""
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -55,17 +53,20 @@ class Cell:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def exported(request: Request) -> dict[str, int]:
-    """What the gateway adds to its counters for these requests, as its version means the types."""
+def exported(request: Request, stated_format: str = "") -> dict[str, int]:
+    """What the gateway adds to its counters for these requests, as its version means the types. `stated_format` is what
+    the spec says of the model, if anything."""
     if request.gateway.version < (1, 0):
         prompt = request.input
-        if not _speaks_anthropic(request):  # the other formats count what was cached as input like any other
+        if not _speaks_anthropic(
+            request, stated_format
+        ):  # the other formats count what was cached as input like any other
             prompt += request.cache_read + request.cache_write
         return {names.INPUT: prompt, names.OUTPUT: request.output}
     tokens = request.tokens
     version, legacy = request.gateway.version, request.gateway.legacy_token_semantics
     adds_up = version >= ((1, 6) if legacy else (1, 5))
-    if adds_up or not _speaks_anthropic(request):
+    if adds_up or not _speaks_anthropic(request, stated_format):
         tokens[names.INPUT] += request.cache_read + request.cache_write
     return tokens
 
@@ -75,9 +76,9 @@ def exported_provider(request: Request) -> str:
     return "azure.openai" if request.provider == "azure" and request.gateway.version < (1, 2) else request.provider
 
 
-def _speaks_anthropic(request: Request) -> bool:
-    if request.format:
-        return request.format == "anthropic"
+def _speaks_anthropic(request: Request, stated_format: str) -> bool:
+    if stated_format:
+        return stated_format == "anthropic"
     if request.provider in ("gcp.vertex_ai", "copilot", "azure"):
         models = (request.request_model, request.response_model)  # Azure's request model may be that of a deployment
         return any(model.rsplit("/", 1)[-1].startswith("claude") for model in models)

@@ -73,7 +73,7 @@ def _not_put_down(dollars: Expr) -> Expr:
 
 
 def _marker(spec: Spec) -> Expr:
-    """Recorded with the hour, after it."""
+    """Recorded with the hours, after all of them."""
     late = binary(call("time"), "-", scalar(_late(spec).seconds))
     hour = call("vector", binary(late, "-", binary(late, "%", scalar(HOUR_SECONDS))))
     last = over_time("last", series(names.HOUR_PUT_DOWN), REMEMBERED)

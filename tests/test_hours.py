@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from promtool_cases import NOTHING, Case, failures, rule_file_of
+from promtool_cases import NOTHING, Case, failures, rule_file
 from spec_builders import notation, spec_of
 
 from tollbook.rules import hours
@@ -14,13 +14,14 @@ from tollbook.rules import hours
 LEDGER = "agentgateway:tokens:increase1m"
 OF_HOUR = "agentgateway:tokens:of_hour"
 TO_DATE = "agentgateway:tokens:hour_to_date"
-BEGIN = "agentgateway:hour:begin_seconds"
+PUT_DOWN = "agentgateway:hour:put_down_seconds"
 GATEWAY = 'gateway="ai/gw"'
+RULES = rule_file(*hours.build(spec_of()))
 
 
-def rules(gateway: str = "gw") -> str:
-    spec = spec_of(f"gateways: [{{name: {gateway}, namespace: ai}}]")
-    return rule_file_of(hours.rules(spec, spec.gateways[0]))
+def at_once(record: str) -> str:
+    """What was recorded at this very instant."""
+    return f"last_over_time({record}[1ms])"
 
 
 def entries(record: str = LEDGER, **labels: str) -> str:
@@ -40,30 +41,42 @@ def held(since: str, until: str) -> str:
 # ---- What an hour holds ----------------------------------------------------------------------------------------------
 
 
-def test_an_hour_is_put_down_once_when_it_is_over(promtool: Path) -> None:
-    """From minute 3 on a token a minute; the step of the full hour is the first of the next one."""
+def test_an_hour_is_put_down_once_a_step_after_its_end(promtool: Path) -> None:
+    """From minute 3 on a token a minute. What is put down is not open any more, in the very same step."""
     samples = (
         (TO_DATE, "2m", NOTHING),
         (TO_DATE, "10m", {entries(TO_DATE): 8}),
-        (TO_DATE, "59m", {entries(TO_DATE): 57}),
-        (OF_HOUR, "59m", NOTHING),
-        (OF_HOUR, "60m", {entries(OF_HOUR): 57}),
-        (TO_DATE, "60m", {entries(TO_DATE): 1}),
-        ("last_over_time(agentgateway:tokens:of_hour[1ms])", "61m", NOTHING),
-        (OF_HOUR, "120m", {entries(OF_HOUR): 60}),
-        (TO_DATE, "120m", {entries(TO_DATE): 1}),
-        (f"sum_over_time({OF_HOUR}[2h])", "121m", {"{" + GATEWAY + "}": 117}),
-        (f"count_over_time({OF_HOUR}[2h])", "121m", {"{" + GATEWAY + "}": 2}),
-        (BEGIN, "119m", {entries(BEGIN): 3600}),
-        (BEGIN, "120m", {entries(BEGIN): 7200}),
+        (TO_DATE, "60m", {entries(TO_DATE): 58}),
+        (OF_HOUR, "60m", NOTHING),
+        (OF_HOUR, "61m", {entries(OF_HOUR): 58}),
+        (TO_DATE, "61m", {entries(TO_DATE): 1}),
+        (PUT_DOWN, "60m", NOTHING),
+        (PUT_DOWN, "61m", {PUT_DOWN: 3600}),
+        (at_once(OF_HOUR), "62m", NOTHING),
+        (at_once(PUT_DOWN), "62m", NOTHING),
+        (TO_DATE, "120m", {entries(TO_DATE): 60}),
+        (OF_HOUR, "121m", {entries(OF_HOUR): 60}),
+        (TO_DATE, "121m", {entries(TO_DATE): 1}),
+        (PUT_DOWN, "121m", {PUT_DOWN: 7200}),
+        (f"sum_over_time({OF_HOUR}[2h])", "122m", {"{" + GATEWAY + "}": 118}),
+        (f"count_over_time({OF_HOUR}[2h])", "122m", {"{" + GATEWAY + "}": 2}),
     )
-    case = Case("an hour", rules(), {entries(): "_x3 1x200"}, samples, scraped_every="1m")
+    case = Case("an hour", RULES, {entries(): "_x3 1x200"}, samples, scraped_every="1m")
+    assert failures(promtool, case) == {}
+
+
+def test_at_every_minute_hours_and_the_open_one_hold_the_whole_ledger(promtool: Path) -> None:
+    """From minute 3 on a token a minute."""
+    whole = f'sum(sum_over_time({OF_HOUR}[4h]) or label_replace({TO_DATE}, "part", "open", "", ""))'
+    minutes = (*range(57, 66), *range(118, 125), *range(178, 185))
+    samples = tuple((whole, f"{minute}m", {"": minute - 2}) for minute in minutes)
+    case = Case("every minute", RULES, {entries(): "_x3 1x200"}, samples, scraped_every="1m")
     assert failures(promtool, case) == {}
 
 
 #: What the ledger holds, minute by minute from 1970 on -> what it grew by between minutes 50 and 130.
 PASTS: Mapping[str, tuple[str, int]] = {
-    "steady": ("2x200", 160),
+    "steady": ("_ 2x200", 160),  # the hour that ends with 1970 has no marker
     "none before": ("_x51 2x200", 160),
     "ended in the first hour": ("_x40 3x12 stale", 6),
     "ended long before": ("_x10 3x5 stale", 0),
@@ -86,60 +99,43 @@ def test_between_two_moments_they_hold_what_the_ledger_grew_by(promtool: Path) -
     by_hours = {name: grown for name, grown in known.items() if name != notation("", model="used once, after the end")}
     by_steps = {name: grown for name, grown in known.items() if name not in nothing}
     samples = ((held("80m", "80m"), "130m", by_hours), (raw, "130m", by_steps))
-    assert failures(promtool, Case("pasts", rules(), series, samples, scraped_every="1m")) == {}
+    assert failures(promtool, Case("pasts", RULES, series, samples, scraped_every="1m")) == {}
 
 
-@pytest.mark.parametrize(
-    ("record", "version", "is_kept"),
-    [
-        ("cost_usd:increase1m", "1.3", True),
-        ("requests:increase1m", "1.3", True),
-        ("reported_usd:increase1m", "1.4", True),
-        ("reported_usd:increase1m", "1.3", False),
-    ],
-)
-def test_every_ledger_has_its_hours(record: str, version: str, is_kept: bool, promtool: Path) -> None:
-    spec = spec_of(f'gateways: [{{name: gw, namespace: ai, version: "{version}"}}]')
-    what = record.partition(":")[0]
+@pytest.mark.parametrize("what", ["tokens", "cost_usd", "requests", "reported_usd"])
+def test_every_ledger_has_its_hours_with_all_of_its_labels(what: str, promtool: Path) -> None:
     of_hour = f"agentgateway:{what}:of_hour"
-    expected = {entries(of_hour, team="a"): 59} if is_kept else NOTHING
-    series = {entries(f"agentgateway:{record}", team="a"): "_x1 1x199"}
-    case = Case(record, rule_file_of(hours.rules(spec, spec.gateways[0])), series, ((of_hour, "60m", expected),))
-    case = Case(case.name, case.rules, case.series, case.samples, scraped_every="1m")
-    assert failures(promtool, case) == {}
-
-
-def test_another_gateway_s_entries_are_left_to_it(promtool: Path) -> None:
-    case = Case("another", rules("other"), {entries(): "1x100"}, ((TO_DATE, "10m", NOTHING),), scraped_every="1m")
-    assert failures(promtool, case) == {}
+    series = {entries(f"agentgateway:{what}:increase1m", team="a", cluster="eu"): "_x1 1x199"}
+    samples = ((of_hour, "61m", {entries(of_hour, team="a", cluster="eu"): 60}),)
+    assert failures(promtool, Case(what, RULES, series, samples, scraped_every="1m")) == {}
 
 
 # ---- Outages ---------------------------------------------------------------------------------------------------------
 # promtool cannot leave evaluations out: what was recorded before an outage is put in, and all rules are evaluated once.
 
-#: Minutes between the last evaluation and the one that comes after it, the hour that began last, what the open hour
-#: held -> what is put down (0: nothing), and what the open hour holds with a token more.
+#: Minutes that an outage took until 10:40, the hour that was put down last (a minute after its end) -> what is put down
+#: (0: nothing), and what is open. A token was used a minute until the outage, and one is at 10:40.
 OUTAGES: Mapping[str, tuple[int, int, int, int]] = {
-    "within the hour": (20, 3600 * 10, 0, 6),
-    "over the full hour": (45, 3600 * 9, 5, 1),
-    "over hours": (359, 3600 * 4, 5, 1),
-    "too long": (361, 3600 * 4, 0, 1),
+    "within the hour": (20, 10, 0, 20 + 1),
+    "over the full hour": (45, 9, 55, 1),
+    "over two": (119, 8, 41, 1),
+    "too long": (180, 7, 0, 1),
 }
 
 
 @pytest.mark.parametrize("name", OUTAGES)
 def test_an_outage_takes_nothing_with_it(name: str, promtool: Path) -> None:
     """The only evaluations are those of 1970 and of 10:40."""
-    minutes, begun, put_down, then = OUTAGES[name]
-    before = f"_x{640 - minutes} "
+    minutes, hour, put_down, still_open = OUTAGES[name]
     series = {
-        entries(BEGIN): f"{before}{begun} _x900",
-        entries(TO_DATE): f"{before}5 _x900",
-        entries(): "_x640 1 _x900",
+        PUT_DOWN: f"_x{60 * hour + 1} {3600 * hour} _x900",
+        entries(): f"_x{60 * hour + 1} 1x{640 - minutes - 60 * hour - 1} _x{minutes - 1} 1 _x900",
     }
+    marked = at_once(PUT_DOWN)
     samples = (
         (OF_HOUR, "640m", {entries(OF_HOUR): put_down} if put_down else NOTHING),
-        (TO_DATE, "640m", {entries(TO_DATE): then}),
+        (TO_DATE, "640m", {entries(TO_DATE): still_open}),
+        (marked, "640m", NOTHING if hour == 10 else {PUT_DOWN: 36_000}),
     )
-    case = Case(name, rules(), series, samples, scraped_every="1m", evaluated_every="640m")
+    case = Case(name, RULES, series, samples, scraped_every="1m", evaluated_every="640m")
     assert failures(promtool, case) == {}

@@ -97,8 +97,8 @@ def test_what_a_gateway_shows_of_a_deployment_whose_answer_names_the_model() -> 
     [("1.4", "anthropic", 1000), ("1.4", "openai", 1034), ("1.5", "anthropic", 1034), ("0.11", "anthropic", 1000)],
 )
 def test_what_a_gateway_shows_of_a_format_that_the_spec_states(version: str, stated: str, prompt: int) -> None:
-    used = Request(gateway(version), "custom", "kimi", "kimi", input=1000, cache_read=30, cache_write=4, format=stated)
-    assert exported(used)["input"] == prompt
+    used = Request(gateway(version), "custom", "kimi", "kimi", input=1000, cache_read=30, cache_write=4)
+    assert exported(used, stated)["input"] == prompt
 
 
 @pytest.mark.parametrize(

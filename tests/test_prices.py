@@ -203,9 +203,9 @@ def test_a_card_is_a_model_s_whole_price_and_its_other_names_are_facts(promtool:
 
 def test_every_price_and_every_name_is_there_however_many_there_are(promtool: Path) -> None:
     """A group holds twenty rules and a rule fifty names; providers do not share groups."""
+    price = "prices: [{{input: {}, output: 1}}]"
     models = "".join(
-        f"  - {{provider: {provider}, name: m{number}, aliases: [a{number}],"
-        f" prices: [{{input: {number}, output: 1}}]}}\n"
+        f"  - {{provider: {provider}, name: m{number}, aliases: [a{number}], {price.format(number)}}}\n"
         for provider in ("openai", "azure")
         for number in range(1, 62)
     )

@@ -47,8 +47,7 @@ LIVES: dict[str, tuple[int, Mapping[str, str]]] = {
 def test_each_request_is_counted_once(promtool: Path) -> None:
     rules = money_rules(spec_of())
     cases = [
-        Case(name, rules, series, ((all_of(REQUESTS), "35m", {"": count}),))
-        for name, (count, series) in LIVES.items()
+        Case(name, rules, series, ((all_of(REQUESTS), "35m", {"": count}),)) for name, (count, series) in LIVES.items()
     ]
     assert failures(promtool, *cases) == {}
 

@@ -261,9 +261,7 @@ def test_a_pod_s_tag_tells_its_version_and_else_the_spec_does(stated: str, promt
         pod = f"pod-{number}"
         series |= {counter(pod=pod): "7x6", build_info(tag, pod): "1x6"}
         meant[pod] = since or by_spec
-    expected = {
-        f'{{instance="{pod}",token_semantics="{since}"}}': 1 for pod, since in meant.items()
-    }
+    expected = {f'{{instance="{pod}",token_semantics="{since}"}}': 1 for pod, since in meant.items()}
     case = Case(stated, money_rules(stating(stated)), series, ((MEANING, "2m", expected),))
     assert failures(promtool, case) == {}
 
