@@ -14,11 +14,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promtool_cases import Case, failures, rule_file_of
+from promtool_cases import Case, failures, rule_file
 from spec_builders import spec_of
 
 from tollbook.gen import timezones
+from tollbook.gen.model import Recording, Rule, RuleGroup
 from tollbook.gen.promql import layout
+from tollbook.gen.spec import Spec
 from tollbook.rules import calendar
 
 if TYPE_CHECKING:
@@ -28,17 +30,31 @@ CLOCK = "agentgateway:calendar:now"
 COST = "agentgateway:cost_usd:increase1m"
 COST_OF_DAY = "agentgateway:cost_usd_of_day:increase1m"
 DAY_TOTAL = "agentgateway:cost_usd_of_day:day_to_date"
+WEEK_TOTAL, MONTH_TOTAL = (f"agentgateway:cost_usd_of_{period}:{period}_to_date" for period in ("week", "month"))
 DAY, WEEK, MONTH = (f"agentgateway:cost_usd:{period}_to_date" for period in ("day", "week", "month"))
+WEEKS, MONTHS = (WEEK, WEEK_TOTAL), (MONTH, MONTH_TOTAL)
 
 GPT = 'gateway="ai/gw",gen_ai_system="openai",model="gpt"'
 SPENT = f'{COST}{{{GPT},gen_ai_token_type="output"}}'
 
 
-def calendar_rules(timezone: str = "UTC", without: tuple[str, ...] = (), more: str = "") -> str:
+def calendar_rules(timezone: str = "UTC", without: tuple[str, ...] = ()) -> str:
     """`without`: records left out, because weeks and months take long to try."""
-    spec = spec_of(f"prometheus: {{timezone: {timezone}{more}}}")
-    (gateway,) = spec.gateways
-    return rule_file_of(rule for rule in calendar.rules(spec, gateway) if rule.record not in without)
+    return rules_of(spec_of(f"prometheus: {{timezone: {timezone}}}"), without)
+
+
+def rules_of(spec: Spec, without: tuple[str, ...] = ()) -> str:
+    dated = RuleGroup("ledger", spec.prometheus.step, calendar.rules(spec))
+    kept = (
+        replace(group, rules=tuple(rule for rule in group.rules if record_of(rule) not in without))
+        for group in (dated, *calendar.build(spec))
+    )
+    return rule_file(*(group for group in kept if group.rules))
+
+
+def record_of(rule: Rule) -> str:
+    assert isinstance(rule, Recording)
+    return rule.record
 
 
 # ---- The clock -----------------------------------------------------------------------------------------------------
@@ -82,8 +98,9 @@ def by_python(zone: str, instant: int) -> dict[str, str]:
 
 def clock_of(zone: str) -> str:
     spec = spec_of(f"prometheus: {{timezone: {zone}}}")
-    clock, *_ = calendar.rules(spec, spec.gateways[0])
-    assert clock.record == CLOCK
+    (group,) = calendar.build(spec)
+    clock = group.rules[0]
+    assert record_of(clock) == CLOCK
     return layout(clock.expr)
 
 
@@ -166,7 +183,7 @@ def test_day_week_and_month_begin_at_midnight_on_monday_and_on_the_first(promtoo
 def test_a_day_of_minutes_is_counted_to_the_minute(promtool: Path) -> None:
     case = Case(
         "1440 minutes",
-        calendar_rules(without=(WEEK, MONTH)),
+        calendar_rules(without=(*WEEKS, *MONTHS)),
         {SPENT: "_ 1+1x1500"},
         (
             spent(DAY, "23h59m", steps(1, 1439)),
@@ -201,7 +218,7 @@ def test_periods_begin_at_the_midnight_of_the_spec_s_zone(promtool: Path) -> Non
             "30m",
             Case(
                 "five and a half hours ahead",
-                calendar_rules("Asia/Kolkata", without=(MONTH,)),
+                calendar_rules("Asia/Kolkata", without=MONTHS),
                 {SPENT: "_ 1+1x200"},
                 (
                     *(spent(record, "18h30m", steps(1, 37)) for record in (DAY, WEEK)),
@@ -224,7 +241,7 @@ def test_the_days_of_a_changing_clock_have_23_and_25_hours(promtool: Path, monke
     monkeypatch.setattr(calendar, "utc_offset_changes", lambda _: (3600, ((forward, 7200), (back, 3600))))
     case = Case(
         "two weeks of hours",
-        calendar_rules(without=(MONTH,)),
+        calendar_rules(without=MONTHS),
         {SPENT: "_ 1+1x300"},
         (
             spent(DAY, "71h", steps(48, 71)),  # Saturday has 24
@@ -279,7 +296,7 @@ def test_token_types_add_up_while_models_and_attribution_stay_apart(promtool: Pa
     }
     case = Case(
         "labels",
-        rule_file_of(calendar.rules(spec, spec.gateways[0])),
+        rules_of(spec),
         {f"{COST}{{{own},{labels}}}": f"_ {usd}" for labels, usd in (kinds | others).items()},
         tuple(
             (record, "5m", {f"{record}{{{own},{labels}}}": usd for labels, usd in expected.items()})
@@ -323,7 +340,7 @@ def test_a_week_and_a_month_hold_the_last_total_of_a_day_that_prometheus_did_not
 def test_a_day_that_began_during_a_restart_is_counted_alone(promtool: Path) -> None:
     """No staleness marker ends the records of yesterday when Prometheus restarts at midnight: for five minutes they
     are still found. The day before the first is such a yesterday here, for promtool's time begins at midnight."""
-    yesterday = f'{CLOCK}{{gateway="ai/gw",day="-2",week="0",month="12"}}'
+    yesterday = f'{CLOCK}{{day="-2",week="0",month="12"}}'
     case = Case(
         "a restart at midnight",
         calendar_rules(),
