@@ -20,7 +20,6 @@ from tollbook.gen.promql import (
     number,
     scalar,
     series,
-    sum_by,
     wall_clock,
 )
 from tollbook.gen.spec import Budget, Burn, Period, Spec
@@ -90,10 +89,11 @@ def _month_remaining(now: Expr, date: Expr) -> Expr:
 
 
 def _known(spec: Spec, window: Duration) -> Recording:
-    """The calendar is recorded with every step of a ledger, whatever is spent and whichever budgets there are: a new
-    budget looks back on all that was spent before it, and a new ledger on no more than it has seen."""
+    """A gateway's cost is recorded with every step in which it is watched, whatever is spent and whichever budgets are
+    there: a new budget looks back on all that was spent before it, and a new ledger on no more than it has seen. Of
+    gateways of one name in several clusters the one watched longest counts."""
     step_seconds = scalar(Decimal(spec.prometheus.step.milliseconds) / 1000)
-    steps = sum_by((names.GATEWAY,), count_of_steps(series(names.gateway_cost(spec.prometheus.step)), window))
+    steps = aggregate("max", count_of_steps(series(names.gateway_cost(spec.prometheus.step)), window), (names.GATEWAY,))
     return Recording(
         names.ledger_seconds(window), binary(steps, "*", step_seconds), note="How much of the window is known."
     )
