@@ -73,8 +73,11 @@ class Hours:
             held[labels] = held.get(labels, 0) + figure
 
     def put_down(self, end: int) -> Mapping[Labels, Decimal | int]:
-        """All up to that hour's end, for once."""
-        return _added([self._by_end.pop(each) for each in sorted(self._by_end) if each <= end])
+        """All up to that hour's end, for once. What was used goes on with zero; a series of zero ends with its hour."""
+        sums = _added([self._by_end.pop(each) for each in sorted(self._by_end) if each <= end])
+        over = {labels: figure for labels, figure in sums.items() if figure}
+        self.add(end + 1, dict.fromkeys(over, 0))
+        return over
 
     @property
     def open(self) -> Mapping[Labels, Decimal | int]:

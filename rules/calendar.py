@@ -72,7 +72,11 @@ def rules(spec: Spec) -> tuple[Recording, ...]:
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     dated, day_total = series(names.cost_of_day(spec.prometheus.step)), series(names.DAY_TOTAL)
     today = just_recorded(spec, series(names.CALENDAR))
-    so_far = both(sum_of_steps(dated, LONGEST_DAY), today, on=(names.DAY,))
+    # The ledger may write the last step of a day after this group's last evaluation on that day: so a day is recorded
+    # until its last value is read.
+    late = EVERY_LAST_VALUE + spec.prometheus.step
+    days = either(today, _calendar(spec, late))
+    so_far = both(sum_of_steps(dated, LONGEST_DAY + late), days, on=(names.DAY,))
     zone = spec.prometheus.timezone
     recordings = [
         Recording(
@@ -83,7 +87,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
         Recording(names.DAY_TOTAL, so_far, note="Today so far; the last value of each day is its total."),
         Recording(
             names.DAY_TO_DATE,
-            sum_without(_PERIODS, just_recorded(spec, day_total)),
+            sum_without(_PERIODS, both(just_recorded(spec, day_total), today, on=(names.DAY,))),
             note="Dollars since local midnight.",
         ),
     ]

@@ -20,6 +20,9 @@ DOLLARS = ("prefix:$", "currencyUSD")
 #: Panels that are good when they are empty say so.
 ABOUT_ABSENCE = "Empty is good"
 
+#: In titles of panels that compare: at the least all is gone.
+A_CHANGE = " against "
+
 
 def faults(panel: Json, request: Asked, answer: Answer) -> Iterator[str]:
     yield from answer.problems
@@ -50,4 +53,5 @@ def plausible(panel: Json) -> tuple[float, float]:
     if panel["type"] == "table" or "unit" not in defaults:
         return -math.inf, math.inf
     may_be_negative = defaults.get("min") != 0 and defaults["unit"] in DOLLARS
-    return -10_000 if may_be_negative else 0, largest.get(defaults["unit"], math.inf)
+    lowest = -1 if A_CHANGE in panel["title"] else -10_000 if may_be_negative else 0
+    return lowest, largest.get(defaults["unit"], math.inf)

@@ -123,7 +123,7 @@ def test_the_demo_runs(prometheus: Path, story: Story, tmp_path: Path) -> None:
 def is_followed(api: Api, fleet: Fleet, since: int) -> bool:
     """Something was used since then, and every gateway's ledger has looked at what followed."""
     used = any(fleet.calls_between(since, int(time.time())))
-    ledgers = value(api, f"count(timestamp({names.CALENDAR}) >= {since + FOLLOWED_SECONDS})")
+    ledgers = value(api, f"count(timestamp({names.gateway_cost(STEP)}) >= {since + FOLLOWED_SECONDS})")
     return used and ledgers == len(fleet.spec.gateways)
 
 

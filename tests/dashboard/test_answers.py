@@ -45,12 +45,12 @@ def scraped(spec: Spec) -> Iterator[Json]:
     """Three hours of traffic of both gateways; every series is born after its target was seen."""
     for gateway in spec.gateways:
         target = {"job": gateway.job, "instance": "10.0.0.1:15020", "cluster": "prod"}
-        target["gateway_networking_k8s_io_gateway_name"] = gateway.name
+        target |= {names.GATEWAY: gateway.id, names.GATEWAY_NAME_TARGET_LABEL: gateway.name}
         yield {"series": names.UP + braced(target), "values": f"1x{HALF_MINUTES}"}
         for request_model, response_model, growth in TRAFFIC:
             for token_type, tokens in growth.items():
                 own = {
-                    names.GATEWAY: gateway.id,
+                    f"{names.EXPORTED_PREFIX}{names.GATEWAY}": gateway.id,
                     names.PROVIDER: "anthropic",
                     names.REQUEST_MODEL: request_model,
                     names.RESPONSE_MODEL: response_model,
@@ -65,8 +65,7 @@ def scraped(spec: Spec) -> Iterator[Json]:
                 for bound in BOUNDS:
                     yield {"series": buckets + braced(target | own | {"le": bound}), "values": growing(2)}
         for status in ("200", "429"):
-            served = target | {names.GATEWAY: gateway.id, names.STATUS: status}
-            yield {"series": names.REQUESTS + braced(served), "values": growing(2)}
+            yield {"series": names.REQUESTS + braced(target | {names.STATUS: status}), "values": growing(2)}
     yield from evaluated()
 
 

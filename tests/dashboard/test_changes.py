@@ -30,7 +30,7 @@ def recorded() -> Iterator[Json]:
     for month, days, each in MONTHS:
         after = HOURS - before - 24 * days
         gaps = f"_x{before} 1x{24 * days - 1} _x{after}".replace("_x0", "")
-        calendar = f'{{gateway="edge/east",month="{month}"}}'
+        calendar = f'{{month="{month}"}}'
         yield {"series": names.CALENDAR + calendar, "values": gaps.strip()}
         month_to_date += [each * hour for hour in range(24 * days)]
         day_to_date += [each * (hour % 24) for hour in range(24 * days)]
@@ -67,10 +67,10 @@ CHANGES = [
 
 
 def priced() -> Iterator[Json]:
-    """Two prices of one model, of which one changes after a hundred hours; two names share each."""
-    for name in ("claude-3-5-haiku", "claude-3-5-haiku-20241022"):
+    """Two prices of one model, of which one changes after a hundred hours; two specs state each."""
+    for spec in ("monitoring/one", "monitoring/other"):
         for token_type, values in (("input", "0.8x99 1x20"), ("output", "4x119")):
-            labels = f'gen_ai_system="anthropic",model="claude-3-5-haiku",gen_ai_response_model="{name}"'
+            labels = f'spec="{spec}",gen_ai_system="anthropic",model="claude-3-5-haiku"'
             yield {"series": f'{names.PRICE}{{{labels},gen_ai_token_type="{token_type}"}}', "values": values}
 
 

@@ -279,8 +279,8 @@ def test_samples_of_the_sliding_hour_do_not_add_up(server: Any, entries: list[En
 def test_a_ranking_splits_exactly_the_dollars_of_the_range(
     ask: Ask, entries: list[Entry], title: str, label: str, values: list[str]
 ) -> None:
-    found = ask(title)
-    assert found == {value: dollars(entries, *DAY, **{label: value}) for value in values}
+    found, (yesterday, now) = ask(title), DAY
+    assert found == {value: dollars(entries, yesterday, now, **{label: value}) for value in values}
     assert list(found.values()) == sorted(found.values(), reverse=True)
 
 
