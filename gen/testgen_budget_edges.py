@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from tollbook.gen import names, testgen_calendar, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.oracle import Cell
-from tollbook.gen.pacing import KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows
+from tollbook.gen.pacing import KNOWN_AT_LEAST, BurnRow, burn_rows
 from tollbook.gen.promql import eq, number, series, sum_by
 from tollbook.gen.promtest import Case, absent, constant, expect, input_series, values
 from tollbook.gen.spec import Budget, Period, Spec
@@ -126,7 +126,7 @@ def _of_the_limit(spec: Spec, usd: Decimal, remaining: int) -> _Trial | None:
 
 def _forecasts(spec: Spec, budget: Budget, period: Period, cell: Cell, end: Duration) -> Iterator[Case]:
     """The forecast is over the limit, and what is spent is not; of other budgets that count it nothing is asked."""
-    step, window = spec.prometheus.step, LOOK_BACK[period]
+    step = spec.prometheus.step
     remaining = remaining_seconds(spec.prometheus.timezone, period, end.seconds)
     if not remaining:
         return

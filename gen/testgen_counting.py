@@ -12,7 +12,7 @@ from tollbook.gen import names, oracle, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import reports_usd
 from tollbook.gen.oracle import Request
-from tollbook.gen.promql import Expr, binary, either, labelled, series, sum_by, sum_of_steps
+from tollbook.gen.promql import Expr, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, absent, billionths, constant, expect, in_billionths, values
 from tollbook.gen.spec import Gateway, Model, Spec
 from tollbook.gen.traffic import TOKENS

@@ -140,8 +140,8 @@ def _known_before(spec: Spec) -> int:
 def _in_an_old_ledger(
     spec: Spec, title: str, climbs: Sequence[Climb], end: int, alerts: Sequence[dict[str, object]]
 ) -> Case:
-    """For how long it was kept is put in, as recorded besides: promtool evaluates all rules at every step, and an hour of
-    steps takes it seconds."""
+    """For how long it was kept is put in, as recorded besides: promtool evaluates all rules at every step, and an hour
+    of steps takes it seconds."""
     gateways = {climb.request.gateway.id: climb.request.gateway for climb in climbs}.values()
     series_in = [traffic.up(spec, gateway, scraped=constant(1, end)) for gateway in gateways]
     for climb in climbs:

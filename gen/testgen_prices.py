@@ -9,7 +9,7 @@ from itertools import count
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.oracle import Request
-from tollbook.gen.promql import aggregate, eq, series, sum_by, sum_of_steps
+from tollbook.gen.promql import eq, series, sum_by, sum_of_steps
 from tollbook.gen.promtest import Case, billionths, expect, in_billionths
 from tollbook.gen.spec import Gateway, Spec
 from tollbook.gen.traffic import TOKENS

@@ -269,7 +269,10 @@ MUTANTS = {
     "another job": ("job='monitoring/agentgateway-cost'", "job='monitoring/ai-gateway'"),
     "a window of one record": ("[59m59s999ms]", "[1ms]"),
     "output counted as input": ("gen_ai_token_type='output'", "gen_ai_token_type='input'"),
-    "a total of one gateway": ("sum(last_over_time(agentgateway:cost_usd:by", "max(last_over_time(agentgateway:cost_usd:by"),
+    "a total of one gateway": (
+        "sum(last_over_time(agentgateway:cost_usd:by",
+        "max(last_over_time(agentgateway:cost_usd:by",
+    ),
     "a total with a label": (
         "sum(last_over_time(agentgateway:cost_usd:by",
         "sum by (gateway) (last_over_time(agentgateway:cost_usd:by",
@@ -278,7 +281,10 @@ MUTANTS = {
     "a limit": ("vector(50)", "vector(49.99)"),
     "a threshold": ("* 1)", "* 0.99)"),
     "a threshold's decimals": ("* 0.333", "* 0.33"),
-    "a budget of everybody": ("cost_usd_of_day:day_to_date{gen_ai_system='openai'}[1h]", "cost_usd_of_day:day_to_date[1h]"),
+    "a budget of everybody": (
+        "cost_usd_of_day:day_to_date{gen_ai_system='openai'}[1h]",
+        "cost_usd_of_day:day_to_date[1h]",
+    ),
     "a budget of others": ("{gen_ai_system='openai'}", "{gen_ai_system='azure'}"),
     "a severity": ('"severity": "critical"', '"severity": "warning"'),
     "a word of an alert": ("spent today", "spent yesterday"),
@@ -359,7 +365,10 @@ MUTANTS_OF_WHO_COUNTS_HOW = {
         " < last_over_time(agentgateway:cost_usd_high:",
         " < 1e9 * last_over_time(agentgateway:cost_usd_high:",
     ),
-    "bounds of the base rate": ("or (last_over_time(agentgateway:price_high", "and (last_over_time(agentgateway:price_high"),
+    "bounds of the base rate": (
+        "or (last_over_time(agentgateway:price_high",
+        "and (last_over_time(agentgateway:price_high",
+    ),
     "the gateway's dollars of another job": (
         "cost_usd_total{job='monitoring/agentgateway-cost'}",
         "cost_usd_total{job='elsewhere'}",
