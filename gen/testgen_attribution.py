@@ -135,9 +135,7 @@ _Firing = list[tuple[Alert, dict[str, str], Decimal]]
 
 def _too_many(spec: Spec, rule: Alert, everybody: Sequence[_Spenders]) -> _Firing:
     kept = traffic.kept_labels(spec)
-    return [
-        (rule, {names.GATEWAY: spenders.gateway.id, **kept}, Decimal(len(spenders.used))) for spenders in everybody
-    ]
+    return [(rule, {names.GATEWAY: spenders.gateway.id, **kept}, Decimal(len(spenders.used))) for spenders in everybody]
 
 
 def _nobodys(spec: Spec, rule: Alert, everybody: Sequence[_Spenders]) -> _Firing:

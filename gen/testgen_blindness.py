@@ -107,9 +107,9 @@ def _withheld_price(spec: Spec, alerts: Sequence[Alert]) -> Case:
 
 
 def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    """Every pod fails, or those of every other gateway end a step later, so that no gateway is taken for its
-    neighbour. The alert waits; then it tells each gateway by name, and nothing tells its pods besides. What fails
-    uses nothing, and that is zero."""
+    """Every pod fails, or those of every other gateway end a step later, so that no gateway is taken for its neighbour.
+    The alert waits; then it tells each gateway by name, and nothing tells its pods besides. What fails uses nothing,
+    and that is zero."""
     (rule,) = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
     ends = [2 + number % 2 for number, _ in enumerate(spec.gateways)]
     waits = traffic.steps_in(spec, rule.hold)
