@@ -55,6 +55,7 @@ def gateway_findings(resolved: Resolved) -> Iterator[Problem]:
         yield from _selection(section)
         yield from _labels_alike(section, selection)
     yield from _selected_twice(selections)
+    yield from _selected_versions(selections)
     yield from _listed_twice(gateways)
     yield from _shared_jobs(gateways)
     yield from _addresses_twice(gateways)
@@ -254,6 +255,18 @@ def _selected_twice(selections: list[tuple[Section, Selection]]) -> Iterator[Pro
     )
     for _, place, first in repeats(keys):
         yield sections[place].error("the same gateways are selected twice", place, also_at(first))
+
+
+def _selected_versions(selections: list[tuple[Section, Selection]]) -> Iterator[Problem]:
+    """A pod that runs no release does not show by which selection it was found."""
+    for section, each in selections[1:]:
+        first_section, first = selections[0]
+        if each.version != first.version:
+            yield section.error(
+                "selections state different versions, but pods that run no release do not show which one found them",
+                section.place("version"),
+                f"{also_at(first_section.place('version'))}; state one version for all selections, or name the gateway",
+            )
 
 
 # ---- Side by side ---------------------------------------------------------------------------------------

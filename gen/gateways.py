@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tollbook.gen import names
 from tollbook.gen.promql import Matcher, none_of
-from tollbook.gen.spec import Gateway
+from tollbook.gen.spec import Gateway, Spec
 
 Matchers = tuple[Matcher, ...]
 Version = tuple[int, int]
@@ -74,6 +74,12 @@ RENAMED_PROVIDERS = {"azure.openai": "azure"}
 
 def token_semantics(version: Version) -> TokenSemantics:
     return next(row for row in TOKEN_SEMANTICS if version >= row.since)
+
+
+def unlisted_semantics(spec: Spec) -> TokenSemantics:
+    """Of pods that run no release, of gateways that the spec does not name: as it says of those that it selects, which
+    state one version; else as the newest release counts."""
+    return token_semantics(spec.selections[0].version) if spec.selections else TOKEN_SEMANTICS[0]
 
 
 def stated_semantics(gateway: Gateway) -> TokenSemantics:

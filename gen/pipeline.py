@@ -55,7 +55,7 @@ def verify(outputs: Mapping[str, str]) -> list[Problem]:
         names.DASHBOARD_OPERATOR_FILE: yaml.load(outputs[names.DASHBOARD_OPERATOR_FILE], Loader=yaml.CSafeLoader),
         names.DASHBOARD_RESOURCE_FILE: json.loads(outputs[names.DASHBOARD_RESOURCE_FILE]),
     }
-    known = checks.recorded_names(groups) | names.SCRAPED
+    known = checks.recorded_names(groups) | names.SCRAPED | names.FACTS
     return [
         *checks.monitoring_problems(objects),
         *checks.rule_problems(groups),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tollbook.gen import (
@@ -22,6 +23,7 @@ from tollbook.gen import (
     testgen_semantics,
     testgen_targets,
     testgen_windows,
+    traffic,
 )
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promtest import CaseFile
@@ -34,13 +36,15 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     evaluation interval a file, and evaluates all rules each time. They lie beside the rules, under names that begin
     alike, so that each runs alone, one pattern runs all, and `ls` shows them together."""
     alerts = [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
+    names_gateways = bool(spec.gateways)
+    spec = spec if names_gateways else replace(spec, gateways=(traffic.found(spec),))
     cases = (
         *testgen_prices.cases(spec),
         *testgen_counting.cases(spec),
         *testgen_semantics.cases(spec),
         *testgen_dollars.cases(spec, alerts),
         *testgen_attribution.cases(spec, alerts),
-        *testgen_blindness.cases(spec, alerts),
+        *testgen_blindness.cases(spec, alerts, names_gateways),
         *testgen_budgets.cases(spec, alerts),
         *testgen_pace.cases(spec, alerts),
     )
@@ -52,7 +56,8 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
         *testgen_histories.edges(spec, PERIOD),
     )
     yield CaseFile(names.rules_test_file("lately"), "What is said of pods and requests of late", PERIOD, lately)
-    yield testgen_targets.versions(spec, alerts)
+    if names_gateways:
+        yield testgen_targets.versions(spec, alerts)
     yield from testgen_horizon.files(spec, alerts)
     yield from testgen_dates.files(spec)
 

@@ -57,10 +57,11 @@ class _Told:
         return self.since + traffic.steps_in(spec, self.rule.hold)
 
 
-def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
+def cases(spec: Spec, alerts: Sequence[Alert], names_gateways: bool) -> Iterator[Case]:
     yield _unpriced(spec, alerts)
     yield _withheld_price(spec, alerts)
-    yield _not_scraped(spec, alerts)
+    if names_gateways:
+        yield _not_scraped(spec, alerts)
     yield _all_wrong(spec, alerts)
 
 

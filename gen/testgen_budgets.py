@@ -38,7 +38,7 @@ def model_for(spec: Spec, budget: Budget) -> Model | None:
 
 def request_for(spec: Spec, budget: Budget, model: Model) -> Request:
     """One that the budget counts, of no tokens yet."""
-    gateway = next(gw for gw in spec.gateways if gw.id == budget.match.get(names.GATEWAY, gw.id))
+    gateway = traffic.gateway_of(spec, budget)
     labels = {**traffic.spend_labels(spec), **{k: v for k, v in budget.match.items() if k in spec.spend_labels}}
     return Request(gateway, model.provider, model.name, model.name, labels=labels)
 

@@ -54,7 +54,7 @@ def _every_format(spec: Spec, gateway: Gateway) -> Case:
     cached = {"cache_read": 4 * TOKENS, "cache_write": 2 * TOKENS} if traffic.counts_cached_tokens(gateway) else {}
     labels = traffic.spend_labels(spec)
     requests = [
-        Request(gateway, provider, name, name, TOKENS * number, 8 * TOKENS, labels=labels, format="", **cached)
+        Request(gateway, provider, name, name, TOKENS * number, 8 * TOKENS, labels=labels, **cached)
         for number, (provider, name) in enumerate(_FORMATS, start=1)
     ]
     at, by = traffic.instant(spec, traffic.counted(spec)), (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)

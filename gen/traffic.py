@@ -84,6 +84,31 @@ def target(gateway: Gateway, pod: str) -> dict[str, str]:
     return {**labels, names.GATEWAY: gateway.id, names.NAMESPACE: gateway.namespace}
 
 
+def found(spec: Spec, gateway_id: str = "tollbook-test/gateway") -> Gateway:
+    """A gateway that the spec does not name, but selects."""
+    namespace, _, name = gateway_id.partition("/")
+    selection = spec.selections[0]
+    return Gateway(
+        name=name,
+        namespace=namespace,
+        version=selection.version,
+        monitor=Monitor.POD,
+        job=spec.id,
+        instances=(),
+        targets=(),
+        backends=(),
+        histograms=selection.histograms,
+        legacy_token_semantics=False,
+    )
+
+
+def gateway_of(spec: Spec, budget: Budget) -> Gateway:
+    """One whose spend the budget counts."""
+    wanted = budget.match.get(names.GATEWAY, spec.gateways[0].id)
+    named = {gateway.id: gateway for gateway in spec.gateways}
+    return named[wanted] if wanted in named else found(spec, wanted)
+
+
 def owner(gateway: Gateway) -> dict[str, str]:
     """What the gateway's own metrics say of it; where the target says so too, under another name."""
     own = names.GATEWAY if gateway.monitor is Monitor.NONE else f"{names.EXPORTED_PREFIX}{names.GATEWAY}"
@@ -146,15 +171,20 @@ def one_of_each_version(spec: Spec) -> list[Gateway]:
 def counters(spec: Spec, requests: Iterable[Request], pod: str = "pod") -> Iterator[dict[str, str]]:
     """Counters that begin with these requests, as agentgateway's do: it shows no series before its first value."""
     for request in requests:
-        for token_type, count in oracle.exported(request).items():
+        for token_type, count in oracle.exported(request, _stated_format(spec, request)).items():
             if count:
                 seen = values(absent(BORN), constant(count, counted(spec) + 1 - BORN))
                 yield counter(spec, request, token_type, seen, pod)
 
 
+def _stated_format(spec: Spec, request: Request) -> str:
+    model = oracle.model_of(spec, request)
+    return model.format if model else ""
+
+
 def request_of(spec: Spec, gateway: Gateway, model: Model, name: str, **tokens: int) -> Request:
     labels = spend_labels(spec)
-    return Request(gateway, model.provider, name, name, labels=labels, format=model.format, **tokens)
+    return Request(gateway, model.provider, name, name, labels=labels, **tokens)
 
 
 def kept_labels(spec: Spec) -> dict[str, str]:

@@ -7,11 +7,11 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import (
     BEFORE_LEGACY,
     LAST_WITH_LEGACY_SEMANTICS,
-    TOKEN_SEMANTICS,
     TokenSemantics,
     semantics_by_tag,
     tag_of,
     token_semantics,
+    unlisted_semantics,
 )
 from tollbook.gen.promql import (
     Expr,
@@ -31,13 +31,13 @@ from tollbook.rules.selectors import Stage, fact, pod, scraped, step_end, usage
 
 
 def of_pods(spec: Spec) -> Expr:
-    """One meaning for each pod: of its release, else as the spec says of its gateway, else as the newest release
-    counts."""
+    """One meaning for each pod: of its release, else as the spec says of its gateway, else as it says of those that it
+    does not name."""
     pods = aggregate("group", usage(spec, Stage.BOOKED), (*pod(spec), names.GATEWAY))
     by_release = [_labelled(spec, _shows(spec, regex), row) for regex, row in semantics_by_tag()]
-    newest = _labelled(spec, pods, TOKEN_SEMANTICS[0])
+    unlisted = _labelled(spec, pods, unlisted_semantics(spec))
     legacy = [_legacy(spec, pods)] if any(gateway.legacy_token_semantics for gateway in spec.gateways) else []
-    return one_of_each(pod(spec), either_on(pod(spec), *legacy, *by_release, _stated(spec, pods), newest))
+    return one_of_each(pod(spec), either_on(pod(spec), *legacy, *by_release, _stated(spec, pods), unlisted))
 
 
 def _stated(spec: Spec, pods: Expr) -> Expr:

@@ -138,7 +138,7 @@ def test_nothing_is_lost_or_counted_twice(prometheus_server: Start, tmp_path: Pa
     def serve(pod: GatewayPod, model: Model, answered: str = "", team: str = "blue", **tokens: int) -> None:
         provider, name = model
         labels = {"team": team}
-        request = Request(pod.gateway, provider, name, answered or name, labels=labels, format="", **tokens)
+        request = Request(pod.gateway, provider, name, answered or name, labels=labels, **tokens)
         pod.serve(request)
         used.append(request)
 

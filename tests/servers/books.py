@@ -56,7 +56,7 @@ def summed(record: str, step: int = STEP_SECONDS) -> str:
 
 
 def request(pod: GatewayPod, **tokens: int) -> Request:
-    return Request(pod.gateway, PROVIDER, MODEL, MODEL, labels={}, format="", **tokens)
+    return Request(pod.gateway, PROVIDER, MODEL, MODEL, labels={}, **tokens)
 
 
 def dollars(api: Api, gateway: str) -> dict[Cell, float]:
