@@ -88,7 +88,8 @@ class Increment:
     def expr(self) -> Expr:
         risen = call("clamp_min", binary(self._highest(), "-", self._base()), "0")
         restarted = binary(self._current(), "*", binary(self._current(), "< bool", self._base()))
-        return binary(risen, "+", restarted)
+        # A pod that shows NaN or infinity counts nothing: one of these would make every total the same.
+        return binary(binary(risen, "+", restarted), "<", Expr("Inf"))
 
     def _highest(self) -> Expr:
         """Before a reset within the step, the last value of the old process; else the current value."""

@@ -17,7 +17,7 @@ from spec_builders import JOB, build_info, counter, notation, spec_of, up
 
 from tollbook import rules
 from tollbook.gen.spec import Gateway, Limits, Monitor, Spec
-from tollbook.rules import evaluation, misread, unlisted, unpriced, versions
+from tollbook.rules import evaluation, misread, totals, unlisted, unpriced, versions
 
 COST = "agentgateway:cost_usd:increase1m"
 TOKENS = "agentgateway:tokens:increase1m"
@@ -337,6 +337,21 @@ def test_cached_tokens_that_exceed_input_are_read_as_excluded_on_their_pod_alone
         (f"count(min_over_time({TOKENS}[2h]) < 0)", END, NOTHING),
         (sums(MISREAD, "instance"), END, {'{instance="gw-2"}': 600_000}),
         (told, "20m", {whose: 1}),
+    )
+    assert failures(promtool, case) == {}
+
+
+@pytest.mark.parametrize("broken", ["NaN", "Inf"])
+def test_a_pod_that_counts_nonsense_counts_nothing(broken: str, promtool: Path) -> None:
+    """After nine requests, with a new minute. No total becomes what it shows."""
+    series = {counter("output", "gw-1"): f"_x5 100+100x8 {' '.join([broken] * 120)}"}
+    hourly = "round(agentgateway:cost_usd:total_hourly * 1000000000)"
+    case = case_of(
+        broken,
+        money_rules(fleet(), totals),
+        series,
+        dollars(gw=9 * 100 * 10_000),
+        (hourly, "55m", {"": 200_000_000 * 2 + 9_000_000}),
     )
     assert failures(promtool, case) == {}
 
