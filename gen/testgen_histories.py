@@ -35,20 +35,26 @@ def edges(spec: Spec, end: Duration) -> Iterator[Case]:
 
 def _case(title: str, spec: Spec, grid: Grid, told: Callable[[Grid], Iterator[History]]) -> Case:
     histories = list(told(grid))
+    gateways = list({gateway.monitor: gateway for gateway in spec.gateways if _bears_its_own_name(gateway)}.values())
     series_in = [
         one
-        for gateway in spec.gateways
+        for gateway in gateways
         for history in histories
         for one in (*_targets(spec, gateway, history), *_counters(spec, gateway, history))
     ]
     tokens = series(names.tokens(spec.prometheus.step)).now()
     requests = series(names.requests(spec.prometheus.step)).now()
-    expected = [_expected(record, grid.end, spec.gateways, histories) for record in (tokens, requests)]
-    reporting = [gateway for gateway in spec.gateways if reports_usd(gateway)]
+    expected = [_expected(record, grid.end, gateways, histories) for record in (tokens, requests)]
+    reporting = [gateway for gateway in gateways if reports_usd(gateway)]
     if reporting:
         usd = series(names.reported_usd(spec.prometheus.step)).now()
         expected.append(_expected(usd, grid.end, reporting, histories))
     return Case(title, grid.every, tuple(series_in), tuple(expected))
+
+
+def _bears_its_own_name(gateway: Gateway) -> bool:
+    """The spec calls standalone gateways in somebody else's job by one name each, so they have no place for many."""
+    return gateway.monitor is not Monitor.NONE or bool(gateway.namespace)
 
 
 def _expected(metered: Expr, end: Duration, gateways: Sequence[Gateway], histories: Sequence[History]) -> Any:

@@ -150,8 +150,9 @@ def _in_an_old_ledger(
         series_in.append(traffic.counter(spec, climb.request, names.OUTPUT, seen))
     step = spec.prometheus.step.seconds
     windows = dict.fromkeys(LOOK_BACK[budget.period] for budget in spec.budgets if isinstance(budget.period, Period))
-    for gateway, window in product(spec.gateways, windows):
-        labels = {names.GATEWAY: gateway.id, "ledger": "older"}
+    watched = dict.fromkeys(gateway.id for gateway in (*spec.gateways, *gateways))
+    for gateway_id, window in product(watched, windows):
+        labels = {names.GATEWAY: gateway_id, "ledger": "older"}
         known = f"{(_known_before(spec) + 1) * step}+{step}x{end}"
         series_in.append(input_series(names.ledger_seconds(window), labels, known))
     return Case(title, spec.prometheus.step, tuple(series_in), alerts=tuple(alerts))

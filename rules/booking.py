@@ -160,7 +160,7 @@ def _is_open(spec: Spec) -> Expr:
 
 def _names(spec: Spec) -> Expr:
     """A model's own name, and its aliases. A name of two models, left behind by a spec of before for example, is
-    ambiguous: what bears it is unpriced, and nothing else is. Each stands under its provider's former name too."""
+    ambiguous: it stands for itself, so what bears it is unpriced, and nothing else is. Each stands under its provider's former name too."""
     cards = facts(spec, names.PRICE, eq(names.TOKEN_TYPE, names.INPUT)).now()
     by = (*_BY_RESPONSE, names.MODEL, names.STATED_FORMAT)
     own_names = copy_label(cards, names.RESPONSE_MODEL, names.MODEL)
@@ -169,7 +169,8 @@ def _names(spec: Spec) -> Expr:
         shown = either(shown, label_replace(shown, names.PROVIDER, former, names.PROVIDER, regex_literal(present)))
     named = aggregate("group", shown, by)
     twice = binary(aggregate("count", named, _BY_RESPONSE), ">", scalar(1))
-    return carried(spec, names.MODEL_NAMES, unless(named, twice, on=_BY_RESPONSE))
+    known = either(unless(named, twice, on=_BY_RESPONSE), copy_label(twice, names.MODEL, names.RESPONSE_MODEL))
+    return carried(spec, names.MODEL_NAMES, known)
 
 
 def _responses(spec: Spec) -> Expr:

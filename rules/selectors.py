@@ -129,9 +129,12 @@ def carried(spec: Spec, record: str, known: Expr) -> Expr:
 
 
 def _said_before(spec: Spec, record: Selector) -> Expr:
-    """Prices were not evaluated for as long as an instant selector looks back. A price that merely ended is not
-    carried."""
-    resumed = absent_over_time(series(names.PRICE_NOW), LOOKBACK, Duration(1))
+    """The ledger was not evaluated for as long as an instant selector looks back: neither a price nor a target was
+    recorded. A price that merely ended is not carried."""
+    no_price, no_target = (
+        absent_over_time(series(record), LOOKBACK, Duration(1)) for record in (names.PRICE_NOW, names.TARGET_MAY_BEAR)
+    )
+    resumed = both(no_price, no_target, on=())
     return both(over_time("last", record, spec.prometheus.gap, Duration(1)), resumed, on=())
 
 
