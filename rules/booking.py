@@ -169,7 +169,8 @@ def _names(spec: Spec) -> Expr:
         shown = either(shown, label_replace(shown, names.PROVIDER, former, names.PROVIDER, regex_literal(present)))
     named = aggregate("group", shown, by)
     twice = binary(aggregate("count", named, _BY_RESPONSE), ">", scalar(1))
-    known = either(unless(named, twice, on=_BY_RESPONSE), copy_label(twice, names.MODEL, names.RESPONSE_MODEL))
+    itself = copy_label(aggregate("group", twice, _BY_RESPONSE), names.MODEL, names.RESPONSE_MODEL)
+    known = either(unless(named, twice, on=_BY_RESPONSE), itself)
     return carried(spec, names.MODEL_NAMES, known)
 
 

@@ -113,9 +113,9 @@ def facts() -> Iterator[Case]:
         {**both_names, fact(ALIAS, model="mini", gen_ai_response_model="gpt-2024"): "1x140"},
         dollars(gw=7 * 100 * 10_000),
         (
-            sums(UNPRICED, "gateway", "gen_ai_request_model", "gen_ai_response_model"),
+            sums(UNPRICED, "gateway", "gen_ai_response_model"),
             END,
-            {notation("", gateway="ai/gw", gen_ai_request_model="gpt-2024", gen_ai_response_model="gpt-2024"): 10_000},
+            {notation("", gateway="ai/gw", gen_ai_response_model="gpt-2024"): 10_000},
         ),
         (firing("LLMTokensUnpriced", "gateway"), "5m", {'{gateway="ai/gw"}': 1}),
     )
