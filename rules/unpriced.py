@@ -136,8 +136,8 @@ def _not_listed(spec: Spec) -> Alert:
                 f"{label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
                 f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
                 "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them; "
-                "the figures here do not, for they are made of the prices in the spec. Add the model to the gateway's "
-                "catalog."
+                "the figures here are made of the prices in the spec, and lack only what "
+                f"{names.ALERT_UNPRICED} names. Add the model to the gateway's catalog."
             ),
         },
     )
@@ -160,8 +160,8 @@ def _no_catalog(spec: Spec) -> Alert:
             "description": (
                 f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} met no "
                 "catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the figures "
-                "here do not, for they are made of the prices in the spec. Check that every pod of the gateway mounts "
-                "the catalog."
+                f"here are made of the prices in the spec, and lack only what {names.ALERT_UNPRICED} names. Check that "
+                "every pod of the gateway mounts the catalog."
             ),
         },
     )

@@ -123,9 +123,9 @@ def _unreported(spec: Spec) -> Alert:
             "description": (
                 f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} to provider {label(names.PROVIDER)}, "
                 f"model {label(names.REQUEST_MODEL)}, reported no usage in the last {UNREPORTED_WITHIN}: more than "
-                f"{number(UNREPORTED_PERCENT)} percent of all. Requests that failed are among them and cost nothing; "
-                "the others are missing from every figure. Look for failures in the gateway's logs first, then for "
-                "clients that stream without stream_options.include_usage."
+                f"{number(UNREPORTED_PERCENT)} percent of all. Requests that failed or that only count tokens are "
+                "among them and cost nothing; the others are missing from every figure. Look for both in the gateway's "
+                "logs first, then for clients that stream without stream_options.include_usage."
             ),
         },
     )
