@@ -255,8 +255,8 @@ def no_catalog(count: int, **labels: str) -> dict[str, str]:
         "annotation:summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
         "annotation:description": (
             f"{count} requests through gateway ai/gw in the last 1h met no catalog at all (NoCatalog), while others "
-            "met one. The gateway's own dollars lack them; the figures here are made of the prices in the spec, and lack "
-            "only what LLMTokensUnpriced names. Check that every pod of the gateway mounts the catalog."
+            "met one. The gateway's own dollars lack them; the figures here are made of the prices in the spec, and "
+            "lack only what LLMTokensUnpriced names. Check that every pod of the gateway mounts the catalog."
         ),
     }
 
