@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 #: Why a damage may survive: regular expressions for the rule and the change, and the reason. The first that fits holds.
 ACCEPTED: Sequence[tuple[str, str, str]] = (
     (
+        "",
+        r'", \[\["" -> "x"\]\], ""\)',
+        "a label is set whatever the series bear: a source that none of them has is as empty as no source",
+    ),
+    (
         "^agentgateway:(price_usd_per_mtok|price_high_usd_per_mtok|long_context_over)",
         r"\[\[and -> or\]\] \(vector\(time\(\) - \d+\) > |time\(\) \[\[- -> \+\]\] \d+\) > |\[\[> -> >=\]\] \d",
         "an entry that begins early changes nothing: the one before goes first",
