@@ -42,11 +42,6 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "the label lives inside this one expression, so that any name is as good",
     ),
     (
-        "^agentgateway:billable_tokens",
-        r'"input", \[\["" -> "x"\]\]',
-        "one label that no series has is as good as another",
-    ),
-    (
         "^agentgateway:(tokens|reported_usd|requests):increase",
         r"\[\[\* -> /\]\] on",
         "tokens are multiplied by one here, which only lends them the model's name",
