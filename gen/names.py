@@ -271,7 +271,7 @@ ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
 #: were counted (without a price, without an owner) stay true and stay.
 ALERTS_ON_SCRAPED_GATEWAY = (
     ALERT_TARGET_DOWN,
-    ALERT_VERSION,
+    *(ALERT_VERSION, ALERT_VERSION_UNKNOWN, ALERT_LABEL_HIDDEN),
     ALERT_SUMS_MISSING,
     ALERT_COUNTERS_FROZEN,
     ALERT_NO_USAGE,

@@ -64,7 +64,8 @@ def _alert(spec: Spec) -> Alert:
                 f"Gateway {label(names.GATEWAY)}, provider {label(names.PROVIDER)}, model {label(names.MODEL)}: in the "
                 f"last hour the dollars recorded here less the gateway's own are {value(decimals=2)}, more than "
                 f"{SHARE * 100:.0f} percent of them. Compare the model's prices in the spec with those in the "
-                "gateway's catalog."
+                "gateway's catalog. Where they are equal, one side takes cached tokens for what they are not: see "
+                f"{names.ALERT_MISREAD} and the runbook."
             ),
         },
     )

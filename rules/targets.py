@@ -13,15 +13,27 @@ from tollbook.gen.promql import (
     both,
     copy_label,
     either,
+    either_on,
     none_of,
     one_of,
     one_of_each,
+    over_time,
     scalar,
     series,
     unless,
 )
 from tollbook.gen.spec import Spec
-from tollbook.rules.selectors import alive, builds, by_gateway, fact, foreign_jobs, scraped, target, targets
+from tollbook.rules.selectors import (
+    REMEMBERED,
+    alive,
+    builds,
+    by_gateway,
+    fact,
+    foreign_jobs,
+    scraped,
+    target,
+    targets,
+)
 
 #: Nothing of the gateway is seen: a restart of all its pods at once takes less.
 ABSENT_FOR = Duration.parse("10m")
@@ -39,10 +51,11 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 
 def _absent(spec: Spec) -> Alert:
-    expected = aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY, names.JOB))
-    missing = unless(expected, alive(targets(spec)), on=(names.GATEWAY,))
+    """Each gateway, and each cluster of it that was seen within a day, by itself."""
+    missing = unless(_expected(spec), alive(targets(spec)), on=by_gateway(spec))
     if foreign_jobs(spec):
-        missing = unless(missing, _idle(spec), on=(names.JOB,))
+        missing = unless(missing, _of_idle_jobs(spec), on=(names.GATEWAY,))
+    where = "".join(f", {each} {label(each)}" for each in spec.prometheus.keep_labels)
     return Alert(
         alert=names.ALERT_GATEWAY_ABSENT,
         expr=missing,
@@ -51,21 +64,33 @@ def _absent(spec: Spec) -> Alert:
         annotations={
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
-                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)} for {ABSENT_FOR} "
-                f"(job {label(names.JOB)}). Check that the gateway runs under this name, that its monitor exists and "
-                "that Prometheus selects it."
+                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR}. Check that "
+                "the gateway runs under this name, that its monitor exists and that Prometheus selects it."
             ),
         },
     )
 
 
-def _idle(spec: Spec) -> Expr:
-    """In somebody else's job: agentgateways whose names are not known yet, because they served no LLM request."""
+def _expected(spec: Spec) -> Expr:
+    """Gateways that the spec names; and what was watched within a day of these, and of those that it selects."""
+    named = aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY,))
+    watched = aggregate(
+        "group", over_time("present", series(names.gateway_cost(spec.prometheus.step)), REMEMBERED), by_gateway(spec)
+    )
+    if not spec.selections:
+        watched = both(watched, named, on=(names.GATEWAY,))
+    return either_on((names.GATEWAY,), watched, named)
+
+
+def _of_idle_jobs(spec: Spec) -> Expr:
+    """Gateways of jobs of somebody else in which an agentgateway is scraped whose name is not known yet, because it
+    served no LLM request."""
     foreign = one_of(names.JOB, foreign_jobs(spec))
     up = both(
         alive(scraped(spec, names.UP).where(foreign).now()), scraped(spec, names.BUILD_INFO).now(), on=target(spec)
     )
-    return unless(up, targets(spec), on=target(spec))
+    nameless = unless(up, targets(spec), on=target(spec))
+    return both(fact(spec, names.GATEWAY_INFO), nameless, on=(names.JOB,))
 
 
 def _down(spec: Spec) -> Alert:
@@ -74,8 +99,8 @@ def _down(spec: Spec) -> Alert:
     down = aggregate("min", binary(targets(spec), "==", scalar(0)), by)
     return Alert(
         alert=names.ALERT_TARGET_DOWN,
-        # Where none is alive in any cluster, the alert above tells it once.
-        expr=both(down, alive(targets(spec)), on=(names.GATEWAY,)),
+        # Where none is alive, the alert above tells it once.
+        expr=both(down, alive(targets(spec)), on=by_gateway(spec)),
         hold=DOWN_FOR,
         labels={names.SEVERITY: "warning"},
         annotations={

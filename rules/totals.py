@@ -38,6 +38,11 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
     prompt = tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
     output = tokens.where(eq(names.TOKEN_TYPE, names.OUTPUT))
     recent = "of the last five minutes, by gateway."
+    hour = Recording(
+        names.COST_1H,
+        sum_of_steps(series(names.cost(step)), HOUR),
+        note="A sliding hour of the ledger: read long windows as [30d:1h].",
+    )
     of_gateways = (
         Recording(
             names.INPUT_TOKENS_BY_GATEWAY,
@@ -67,7 +72,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
         )
         for total, window in WINDOWS
     )
-    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", step, (*of_gateways, *of_fleet, *rolling), home="totals"),)
+    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", step, (hour, *of_gateways, *of_fleet, *rolling), home="totals"),)
 
 
 def while_watched(spec: Spec, expr: Expr) -> Expr:

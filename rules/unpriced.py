@@ -137,8 +137,8 @@ def _not_listed(spec: Spec) -> Alert:
                 f"provider {label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
                 f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
                 "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them; "
-                "the figures here do not, for they are made of the prices in the spec. Add the model to the gateway's "
-                "catalog."
+                "the figures here are made of the prices in the spec, and lack only what "
+                f"{names.ALERT_UNPRICED} names. Add the model to the gateway's catalog."
             ),
         },
     )
@@ -159,10 +159,10 @@ def _no_catalog(spec: Spec) -> Alert:
         annotations={
             "summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
             "description": (
-                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} met "
-                "no catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the figures "
-                "here do not, for they are made of the prices in the spec. Check that every pod of the gateway mounts "
-                "the catalog."
+                f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} "
+                "met no catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the "
+                f"figures here are made of the prices in the spec, and lack only what {names.ALERT_UNPRICED} names. "
+                "Check that every pod of the gateway mounts the catalog."
             ),
         },
     )

@@ -122,9 +122,10 @@ def _unreported(spec: Spec) -> Alert:
             "description": (
                 f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} to provider "
                 f"{label(names.PROVIDER)}, model {label(names.REQUEST_MODEL)}, reported no usage in the last "
-                f"{UNREPORTED_WITHIN}: more than {number(UNREPORTED_PERCENT)} percent of all. Requests that failed "
-                "are among them and cost nothing; the others are missing from every figure. Look for failures in the "
-                "gateway's logs first, then for clients that stream without stream_options.include_usage."
+                f"{UNREPORTED_WITHIN}: more than {number(UNREPORTED_PERCENT)} percent of all. Requests that failed or "
+                "that only count tokens are among them and cost nothing; the others are missing from every figure. "
+                "Look for both in the gateway's logs first, then for clients that stream without "
+                "stream_options.include_usage."
             ),
         },
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.load import load
 from tollbook.gen.model import Alert, Recording, Rule
-from tollbook.gen.spec import Spec
+from tollbook.gen.spec import Monitor, Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "docs" / "reference.md"
@@ -24,6 +26,7 @@ gateways:
 models:
   - provider: anthropic
     name: claude
+    aliases: [claude-2026]
     prices: [{input: 3, output: 15, tiers: [{context_over: 200000, input: 6, output: 22.5}]}]
 attribution: [{label: team, expression: apiKey.team}]
 budgets:
@@ -33,11 +36,16 @@ budgets:
   - {name: rolling, usd: 1000, period: 30d}
 """
 
-#: Where the note in the file is the figure's own history.
-PRICES = {
-    names.PRICE: "USD per 1,000,000 tokens, in force now: a series for each name that a model may bear.",
+#: Where the note in the file is the figure's own history, or stands on the record that is summed.
+NOTES = {
+    names.PRICE: "USD per 1,000,000 tokens, in force now: a card for each model.",
     names.PRICE_HIGH: "The same at the dearest tier, of models whose long contexts cost more.",
     names.LONG_CONTEXT_OVER: "The context, in tokens, from which on a tier counts.",
+    names.INPUT_TOKENS_TOTAL: "The same of the whole fleet.",
+    names.OUTPUT_TOKENS_TOTAL: "The same of the whole fleet.",
+    names.COST_HOURLY: "The same of the whole fleet.",
+    names.WEEK_TO_DATE: "The same without the week's label.",
+    names.MONTH_TO_DATE: "The same without the month's label.",
 }
 
 HEADER = """\
@@ -45,26 +53,41 @@ HEADER = """\
 
 Every record and alert that tollbook can generate, family by family; written from the rules by `make golden`. The
 [README](../README.md#what-is-recorded) tells which labels a record bears, the [runbooks](runbooks/README.md) what to
-do about an alert. A spec without budgets, tiers, attribution or gateways of 1.4 has fewer.
+do about an alert. A spec without aliases, tiers, attribution, budgets or gateways outside of Kubernetes has fewer.
 """
 
 
+def spec() -> Spec:
+    """With a gateway outside of Kubernetes, which the spec names by its address."""
+    known = load(SPEC, "spec.yaml").spec
+    outside = replace(
+        known.gateways[0], name="vm", namespace="", monitor=Monitor.NONE, job="vms", instances=("vm.example.org:15020",)
+    )
+    return replace(known, gateways=(*known.gateways, outside))
+
+
 def page() -> str:
-    spec = load(SPEC, "spec.yaml").spec
-    return HEADER + "".join(_family(name, found) for name, found in _families(spec).items())
+    return HEADER + "".join(_family(name, found) for name, found in _families(spec()).items())
 
 
-def _families(spec: Spec) -> dict[str, list[Rule]]:
-    """Family -> its rules, as a spec's files list them."""
+def _families(known: Spec) -> dict[str, list[Rule]]:
+    """Family -> its rules: facts, then the ledger's in their order, then those of the readers."""
     found: dict[str, list[Rule]] = {}
-    for before in rules.BEFORE_GATEWAYS:
-        found[_stem(before.__name__)] = [rule for group in rules.groups_of(before, spec) for rule in group.rules]
-    for of_gateway in rules.GATEWAY_FAMILIES:
-        found[_stem(of_gateway.__module__)] = list(of_gateway(spec, spec.gateways[0]))
-    for after in rules.AFTER_GATEWAYS:
-        family = found.setdefault(_stem(after.__name__), [])
-        family += [rule for group in rules.groups_of(after, spec) for rule in group.rules]
+    for facts in rules.FACTS:
+        _add(found, facts.__name__, _of(facts, known))
+    for of_ledger in rules.LEDGER:
+        _add(found, of_ledger.__module__, of_ledger(known))
+    for reader in rules.READERS:
+        _add(found, reader.__name__, _of(reader, known))
     return found
+
+
+def _of(family: ModuleType, known: Spec) -> Iterator[Rule]:
+    return (rule for group in rules.groups_of(family, known) for rule in group.rules)
+
+
+def _add(found: dict[str, list[Rule]], module: str, more: Iterable[Rule]) -> None:
+    found.setdefault(_stem(module), []).extend(more)
 
 
 def _stem(module: str) -> str:
@@ -84,7 +107,7 @@ def _family(name: str, found: list[Rule]) -> str:
 
 
 def _record(rule: Recording) -> str:
-    what = PRICES[rule.record] if rule.record in PRICES else rule.note
+    what = NOTES.get(rule.record, rule.note)
     if not what:
         raise ValueError(f"{rule.record} says nothing of itself")
     return f"| `{rule.record}` | {what.replace('|', chr(92) + '|')} |\n"
@@ -111,7 +134,7 @@ def _hold(hold: Duration) -> str:
 
 def runbook_headings() -> Iterator[tuple[str, str]]:
     """Family and alert of every runbook entry that must be there."""
-    for family, found in _families(load(SPEC, "spec.yaml").spec).items():
+    for family, found in _families(spec()).items():
         for name in dict.fromkeys(rule.alert for rule in found if isinstance(rule, Alert)):
             yield family, name
 

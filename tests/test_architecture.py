@@ -20,8 +20,8 @@ PACKAGES = ("gen", "rules", "dashboards")
 
 TESTGENS = """testgen_attribution testgen_blindness testgen_budget_edges testgen_budget_windows
 testgen_budgets testgen_calendar testgen_counting testgen_dates testgen_dollars testgen_growth testgen_histories
-testgen_horizon testgen_hours testgen_lives testgen_pace testgen_places testgen_prices testgen_reconciliation
-testgen_records testgen_rises testgen_semantics testgen_shares testgen_targets testgen_tiers testgen_windows"""
+testgen_horizon testgen_lives testgen_pace testgen_prices testgen_reconciliation testgen_rises testgen_semantics
+testgen_shares testgen_targets testgen_tiers testgen_windows"""
 
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from promtool_cases import Case, failures, rule_file, unmet
+from promtool_cases import NOTHING, Case, Samples, failures, rule_file, unmet
 from spec_builders import notation, spec_of
 
 from tollbook.gen import promql
@@ -89,16 +89,13 @@ def test_the_dollars_of_another_period_are_not_this_one_s(promtool: Path) -> Non
 def test_the_last_total_is_known_for_an_hour_and_nothing_is_said_after(promtool: Path) -> None:
     """Rather than zero: an outage of rules may not let a budget look unspent."""
     rules = budget_rules("budgets: [{name: b, usd: 50, period: day}]")
-    (limit_of, spent_of), known = (f'{record}{{budget="b"}}' for record in (LIMIT, SPENT)), {CLOCK: "1x5 stale"}
-    series = {**known, spend(DAY): "_ 40 stale", spend(DAY, model="mini"): "_ _ 2 stale"}
-    samples = (
-        (spent_of, "1m", {spent_of: 40}),
-        (spent_of, "2m", {spent_of: 42}),
-        (spent_of, "60m", {spent_of: 42}),
-        (spent_of, "63m", {}),
-        (limit_of, "63m", {limit_of: 50}),
-    )
-    assert failures(promtool, Case("blind", rules, series, samples, scraped_every="1m")) == {}
+    limit_of, spent_of = (f'{record}{{budget="b"}}' for record in (LIMIT, SPENT))
+    clock = {CLOCK: "1x5 stale"}
+    series = {**clock, spend(DAY): "_ 40 stale", spend(DAY, model="mini"): "_ _ 2 stale"}
+    known = {"1m": 40, "2m": 42, "60m": 42}
+    samples: list[tuple[str, str, Samples]] = [(spent_of, at, {spent_of: usd}) for at, usd in known.items()]
+    samples += [(spent_of, "63m", NOTHING), (limit_of, "63m", {limit_of: 50})]
+    assert failures(promtool, Case("blind", rules, series, tuple(samples), scraped_every="1m")) == {}
 
 
 def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -> None:

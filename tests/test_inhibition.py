@@ -19,7 +19,8 @@ from conftest import free_port
 from spec_builders import spec_of
 
 from tollbook import rules
-from tollbook.gen import names, pipeline
+from tollbook.gen import names, yamlio
+from tollbook.gen.headers import header
 from tollbook.gen.inhibition import inhibit_rules
 from tollbook.gen.model import Alert
 
@@ -40,7 +41,7 @@ THRESHOLD, FORECAST, BURN = (
 )
 OF_GATEWAY = (
     "LLMCatalogLookupsNotExact|LLMCostDisagreesWithGateway|LLMGatewayTargetDown|LLMGatewayVersionDiffers|"
-    "LLMRequestsWithoutUsage|LLMTokenCountersFrozen|LLMTokenSumsMissing"
+    "LLMGatewayVersionUnknown|LLMMetricLabelHidden|LLMRequestsWithoutUsage|LLMTokenCountersFrozen|LLMTokenSumsMissing"
 )
 GATEWAY_RULE = {
     "source_matchers": ['alertname="LLMGatewayNotScraped"'],
@@ -94,7 +95,7 @@ def test_the_labels_of_the_rules_are_those_that_the_alerts_bear() -> None:
 
 
 def text_of(spec_text: str) -> str:
-    return pipeline.build(spec_of(spec_text))[names.INHIBIT_RULES_FILE]
+    return header(names.INHIBIT_RULES_FILE) + yamlio.dump({"inhibit_rules": inhibit_rules(spec_of(spec_text))})
 
 
 def test_the_file_says_what_it_is_for() -> None:
@@ -197,9 +198,13 @@ FIRING = {
     "a fast burn": (("LLMBudgetBurn", {"budget": "daily", "burn": "fast"}), False),
     "the slow burn beside it": (("LLMBudgetBurn", {"budget": "daily", "burn": "slow"}), True),
     "a slow burn alone": (("LLMBudgetBurn", {"budget": "other", "burn": "slow"}), False),
-    "a gateway out of sight": (("LLMGatewayNotScraped", {"gateway": "ai/gw"}), False),
+    "a gateway out of sight": (("LLMGatewayNotScraped", {"gateway": "ai/gw", "job": "monitoring/cost"}), False),
     "its frozen counters": (("LLMTokenCountersFrozen", {"gateway": "ai/gw"}), True),
     "its targets": (("LLMGatewayTargetDown", {"gateway": "ai/gw"}), True),
+    "its build that is no release": (("LLMGatewayVersionUnknown", {"gateway": "ai/gw", "tag": "main"}), True),
+    "its hidden label": (("LLMMetricLabelHidden", {"gateway": "ai/gw", "hidden": "team"}), True),
+    "cached tokens that it counted": (("LLMCachedTokensExceedInput", {"gateway": "ai/gw"}), False),
+    "a gateway that is not in the spec": (("LLMGatewayUnlisted", {"gateway": "ai/new"}), False),
     "another gateway's frozen counters": (("LLMTokenCountersFrozen", {"gateway": "ai/other"}), False),
     "tokens that it used without a price": (("LLMTokensUnpriced", {"gateway": "ai/gw"}), False),
     "somebody else's alert": (("KubePodCrashLooping", {"budget": "daily", "gateway": "ai/gw"}), False),

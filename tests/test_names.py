@@ -42,7 +42,6 @@ CONTRACT = {
     "agentgateway:tokens:increase1m": (f"{MODEL},{OUTPUT},{SPENDER}", 100_000),
     "agentgateway:cost_usd:increase1m": (f"{MODEL},{OUTPUT},{SPENDER}", 1),
     "agentgateway:requests:increase1m": (f"{MODEL},{SPENDER}", 3),
-    "agentgateway:cost_usd:increase1h": (f"{MODEL},{OUTPUT},{SPENDER}", 1),
     "agentgateway:cost_usd:day_to_date": (f"{MODEL},{SPENDER}", 1),
     "agentgateway:cost_usd:week_to_date": (f"{MODEL},{SPENDER}", 1),
     "agentgateway:cost_usd:month_to_date": (f"{MODEL},{SPENDER}", 1),
@@ -62,7 +61,7 @@ CONTRACT = {
 
 def test_every_record_of_the_contract_has_its_name_labels_and_figure(promtool: Path) -> None:
     samples = [(record, "4m", {f"{record}{{{labels}}}": value}) for record, (labels, value) in CONTRACT.items()]
-    price = 'gen_ai_system="openai",model="gpt",gen_ai_response_model="gpt-2024",gen_ai_token_type="output"'
+    price = 'spec="monitoring/agentgateway-cost",gen_ai_system="openai",model="gpt",gen_ai_token_type="output"'
     own = f"agentgateway:price_usd_per_mtok{{{price}}}"
     series = {up(cluster="eu"): "1x20", counter("output", **WHO): "_x7 100000x20"}
     series[request_counter(**WHO)] = "_x7 3x20"
@@ -97,7 +96,7 @@ def test_the_ledger_s_records_say_how_long_a_step_is(step: str) -> None:
         for rule in group.rules
         if isinstance(rule, Recording)
     }
-    of_an_hour = {"agentgateway:cost_usd:increase1h", "agentgateway:reported_usd:increase1h"}
+    of_an_hour = {"agentgateway:reported_usd:increase1h"}
     of_a_step = {record for record in recorded if ":increase" in record} - of_an_hour
     assert {record.rpartition(":increase")[2] for record in of_a_step} == {written}
     assert f"agentgateway:tokens:increase{written}" in of_a_step
@@ -118,13 +117,17 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
     assert alerts == {
         *("LLMBudgetThresholdReached", "LLMBudgetForecastOverLimit", "LLMBudgetBurn"),
         *("LLMCostDisagreesWithGateway", "LLMSpendUnattributed", "LLMAttributionOverLimit"),
+        "LLMCachedTokensExceedInput",
         "LLMCatalogLookupsNotExact",
         "LLMCostRulesFailing",
         "LLMCostRulesMissed",
         "LLMGatewayNotScraped",
         "LLMGatewayScrapedTwice",
         "LLMGatewayTargetDown",
+        "LLMGatewayUnlisted",
         "LLMGatewayVersionDiffers",
+        "LLMGatewayVersionUnknown",
+        "LLMMetricLabelHidden",
         "LLMPricesNotRecorded",
         "LLMRequestsWithoutUsage",
         "LLMTokenCountersFrozen",
@@ -132,6 +135,17 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
         "LLMTokensUnpriced",
         "LLMUnpricedShareHigh",
     }
+
+
+def test_another_gateway_adds_no_rule() -> None:
+    """It is a label of the series. Of the facts it may take one more, for fifty of them."""
+
+    def rules_for(gateways: int) -> list[tuple[str, int]]:
+        listed = ", ".join(f"{{name: gw{number}, namespace: ai}}" for number in range(gateways))
+        return [(group.name, len(group.rules)) for group in rules.build(spec_of(f"{SPEC}\n    gateways: [{listed}]"))]
+
+    assert rules_for(1) == rules_for(50)
+    assert sum(count for _, count in rules_for(51)) == sum(count for _, count in rules_for(1)) + 1
 
 
 def test_every_name_stands_for_one_thing() -> None:

@@ -39,7 +39,8 @@ def told(usd: str, model: str = "gpt", **labels: str) -> dict[str, str]:
         "annotation:description": (
             f"Gateway {gateway}, provider openai, model {model}: in the last hour the dollars recorded here less the "
             f"gateway's own are {usd}, more than 2 percent of them. Compare the model's prices in the spec with those "
-            "in the gateway's catalog."
+            "in the gateway's catalog. Where they are equal, one side takes cached tokens for what they are not: see "
+            "LLMCachedTokensExceedInput and the runbook."
         ),
     }
 

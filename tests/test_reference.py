@@ -10,7 +10,6 @@ import reference
 
 from tollbook import rules
 from tollbook.gen import names
-from tollbook.gen.load import load
 from tollbook.gen.model import Recording
 from tollbook.gen.promql_reading import metrics_of, problem_in
 
@@ -49,7 +48,7 @@ def test_every_entry_says_what_it_means_and_what_to_do(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_query_can_be_asked(page: Path) -> None:
-    groups = rules.build(load(reference.SPEC, "spec.yaml").spec)
+    groups = rules.build(reference.spec())
     recorded = {rule.record for group in groups for rule in group.rules if isinstance(rule, Recording)}
     for query in re.findall(r"```promql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         assert problem_in(query) == ""

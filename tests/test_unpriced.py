@@ -240,8 +240,8 @@ def not_listed(count: int, status: str, response: str = "gpt-2024", **labels: st
         "annotation:description": (
             f"{count} requests through gateway ai/gw in the last 1h to provider openai, request model gpt, response "
             f"model {response}, found no price in its catalog: {status} (Missing: the model is not listed, Unpriced: "
-            "it is listed without rates). The gateway's own dollars lack them; the figures here do not, for they are "
-            "made of the prices in the spec. Add the model to the gateway's catalog."
+            "it is listed without rates). The gateway's own dollars lack them; the figures here are made of the prices "
+            "in the spec, and lack only what LLMTokensUnpriced names. Add the model to the gateway's catalog."
         ),
     }
 
@@ -255,8 +255,8 @@ def no_catalog(count: int, **labels: str) -> dict[str, str]:
         "annotation:summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
         "annotation:description": (
             f"{count} requests through gateway ai/gw in the last 1h met no catalog at all (NoCatalog), while others "
-            "met one. The gateway's own dollars lack them; the figures here do not, for they are made of the prices in "
-            "the spec. Check that every pod of the gateway mounts the catalog."
+            "met one. The gateway's own dollars lack them; the figures here are made of the prices in the spec, and "
+            "lack only what LLMTokensUnpriced names. Check that every pod of the gateway mounts the catalog."
         ),
     }
 

@@ -173,9 +173,9 @@ def unreported(count: int, model: str = "gpt", **labels: str) -> dict[str, str]:
         "annotation:summary": "Many LLM requests report no usage, so their spend is not seen.",
         "annotation:description": (
             f"{count} requests through gateway ai/gw to provider openai, model {model}, reported no usage in the last "
-            "1h: more than 10 percent of all. Requests that failed are among them and cost nothing; the others are "
-            "missing from every figure. Look for failures in the gateway's logs first, then for clients that stream "
-            "without stream_options.include_usage."
+            "1h: more than 10 percent of all. Requests that failed or that only count tokens are among them and cost "
+            "nothing; the others are missing from every figure. Look for both in the gateway's logs first, then for "
+            "clients that stream without stream_options.include_usage."
         ),
     }
 
