@@ -281,10 +281,7 @@ MUTANTS = {
     "a limit": ("vector(50)", "vector(49.99)"),
     "a threshold": ("* 1)", "* 0.99)"),
     "a threshold's decimals": ("* 0.333", "* 0.33"),
-    "a budget of everybody": (
-        "cost_usd_of_day:day_to_date{gen_ai_system='openai'}[1h]",
-        "cost_usd_of_day:day_to_date[1h]",
-    ),
+    "another period": ("cost_usd_of_day:day_to_date{gen", "cost_usd_of_day:increase1m{gen"),
     "a budget of others": ("{gen_ai_system='openai'}", "{gen_ai_system='azure'}"),
     "a severity": ('"severity": "critical"', '"severity": "warning"'),
     "a word of an alert": ("spent today", "spent yesterday"),
