@@ -14,6 +14,7 @@ from tollbook.gen.promql import (
     aggregate,
     binary,
     both,
+    copy_label,
     either,
     eq,
     none_of,
@@ -145,6 +146,8 @@ def owners(spec: Spec) -> Expr:
     """One series for each target of somebody else's jobs that showed usage within a day: the gateway it belongs to."""
     shown = series(names.USAGE_BOOKED, one_of(names.JOB, foreign_jobs(spec)))
     last = over_time("last", shown, REMEMBERED)
+    # Where the spec gives it a name of its own, that one, as in figures.
+    last = copy_label(last, names.GATEWAY, f"booked_{names.GATEWAY}")
     return one_of_each(target(spec), aggregate("group", last, (*target(spec), names.GATEWAY)))
 
 
