@@ -290,7 +290,7 @@ MUTANTS = {
     "a gateway called present": ("unless on (gateway) (up", "unless on () (up"),
     "a pod down that waits too short": ('"for": "15m"', '"for": "14m"'),
     "a version that may differ": ("unless on (gateway, version)", "unless on (gateway)"),
-    "targets counted once": ("by (namespace, pod)", "by (namespace, pod, endpoint)"),
+    "targets counted once": ("namespace, process)", "namespace, process, endpoint)"),
     "another job taken for ours": ("job!='monitoring/agentgateway-cost'", "job!='tollbook-test-job'"),
     "sums that are not missed": ("agentgateway_cost_catalog_lookups_total", "agentgateway_cost_usd_total"),
     "requests that are not counted": ("server_request_duration_count", "server_request_duration_sum"),
