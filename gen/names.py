@@ -72,6 +72,8 @@ SPEC = "spec"
 FORMAT, STATED_FORMAT = "usage_format", "format"
 #: A model's names in the metrics, where it has no other.
 BOOKED_REQUEST_MODEL, BOOKED_RESPONSE_MODEL = "request_model", "response_model"
+#: The gateway's name in figures, until series are summed: before that, two of one name may not become one.
+BOOKED_GATEWAY = "booked_gateway"
 #: The label of its own that a target label of the same name hides.
 EXPORTED_PREFIX = "exported_"
 POD = "pod"

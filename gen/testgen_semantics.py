@@ -60,7 +60,8 @@ def _one_of_each_provider(spec: Spec) -> list[Model]:
 
 
 def _request(spec: Spec, gateway: Gateway, model: Model, numbers: Iterator[int]) -> Request:
-    tokens = {"input": TOKENS * next(numbers), "output": TOKENS * next(numbers)}
+    """With fewer cached tokens than input: more would tell by themselves that input does not include them."""
+    tokens = {"input": 10 * TOKENS * next(numbers), "output": TOKENS * next(numbers)}
     if traffic.counts_cached_tokens(gateway):
         tokens |= {"cache_read": TOKENS * next(numbers), "cache_write": TOKENS * next(numbers)}
     return traffic.request_of(spec, gateway, model, model.name, **tokens)

@@ -91,12 +91,12 @@ def _dollars(spec: Spec) -> Case:
 
 
 def _tokens(spec: Spec) -> Case:
-    """Another number of each type, at each step of the last hours."""
+    """Another number of each type, at each step of the last minutes."""
     step, series_in = spec.prometheus.step, []
     spent: dict[str, dict[_Labels, int]] = {names.INPUT: defaultdict(int), names.OUTPUT: defaultdict(int)}
     for number, cell in enumerate(traffic.cells(spec, names.TOKEN_TYPES), start=1):
         tokens = number * _TOKENS[cell.token_type]
-        series_in.append(input_series(names.tokens(step), traffic.labels_of(cell), _lately(step, tokens)))
+        series_in.append(input_series(names.tokens(step), traffic.labels_of(cell), _lately(step, tokens, _RECENT)))
         side = names.OUTPUT if cell.token_type == names.OUTPUT else names.INPUT
         spent[side][_gateway_labels(spec, cell)] += tokens * _held(_RECENT, step)
     samples = [
@@ -119,7 +119,7 @@ def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
     }
     record, once = names.unpriced_tokens(step), {**labels, names.RESPONSE_MODEL: names.UNKNOWN}
     series_in = (
-        *(input_series(record, {**labels, names.TOKEN_TYPE: of}, _lately(step, _TOKENS[of])) for of in _TOKENS),
+        *(input_series(record, {**labels, names.TOKEN_TYPE: of}, _lately(step, _TOKENS[of], _HOUR)) for of in _TOKENS),
         input_series(record, {**once, names.TOKEN_TYPE: names.OUTPUT}, _last(step, 1)),
     )
     in_an_hour = Decimal(sum(_TOKENS.values()) * _held(_HOUR, step))
@@ -150,9 +150,9 @@ def _last(step: Duration, value: int) -> str:
     return values(absent(_END.milliseconds // step.milliseconds), str(value))
 
 
-def _lately(step: Duration, value: int) -> str:
-    """Three hours of entries at the end."""
-    last, entries = (time.milliseconds // step.milliseconds for time in (_END, Duration.parse("3h")))
+def _lately(step: Duration, value: int, window: Duration) -> str:
+    """Entries at the end for twice as long as the window is."""
+    last, entries = (time.milliseconds // step.milliseconds for time in (_END, window + window))
     return values(absent(last - entries), constant(value, entries + 1))
 
 

@@ -103,7 +103,7 @@ def _renamed(spec: Spec) -> dict[str, str]:
     if _renamed_providers(spec):
         renamed[names.PROVIDER] = _BOOKED_PROVIDER
     if owners.names_standalone(spec):
-        renamed[names.GATEWAY] = owners.BOOKED_GATEWAY
+        renamed[names.GATEWAY] = names.BOOKED_GATEWAY
     return renamed
 
 
@@ -160,7 +160,8 @@ def _is_open(spec: Spec) -> Expr:
 
 def _names(spec: Spec) -> Expr:
     """A model's own name, and its aliases. A name of two models, left behind by a spec of before for example, is
-    ambiguous: it stands for itself, so what bears it is unpriced, and nothing else is. Each stands under its provider's former name too."""
+    ambiguous: it stands for itself, so what bears it is unpriced, and nothing else is. Each stands under its provider's
+    former name too."""
     cards = facts(spec, names.PRICE, eq(names.TOKEN_TYPE, names.INPUT)).now()
     by = (*_BY_RESPONSE, names.MODEL, names.STATED_FORMAT)
     own_names = copy_label(cards, names.RESPONSE_MODEL, names.MODEL)

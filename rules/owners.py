@@ -8,9 +8,6 @@ from tollbook.gen.spec import Monitor, Spec
 from tollbook.rules.facts import instances
 from tollbook.rules.selectors import Stage, fact, pod, usage
 
-#: The gateway's name in figures, until series are summed: before that, two of one name may not become one.
-BOOKED_GATEWAY = f"booked_{names.GATEWAY}"
-
 
 def names_standalone(spec: Spec) -> bool:
     """Whether the spec gives gateways in somebody else's jobs names of its own."""
@@ -22,8 +19,8 @@ def owned(spec: Spec, pods: Expr) -> Expr:
     if not names_standalone(spec):
         return pods
     on = (*pod(spec), names.GATEWAY)
-    owned = binary(pods, "*", of_pods(spec), on=on, group_left=(BOOKED_GATEWAY,))
-    return aggregate("group", copy_label(owned, names.GATEWAY, BOOKED_GATEWAY), (*pod(spec), names.GATEWAY))
+    owned = binary(pods, "*", of_pods(spec), on=on, group_left=(names.BOOKED_GATEWAY,))
+    return aggregate("group", copy_label(owned, names.GATEWAY, names.BOOKED_GATEWAY), (*pod(spec), names.GATEWAY))
 
 
 def of_pods(spec: Spec) -> Expr:
@@ -35,10 +32,10 @@ def of_pods(spec: Spec) -> Expr:
     found = []
     if (named := instances(spec)) is not None:
         address = (names.JOB, names.INSTANCE)
-        unique = one_of_each(address, copy_label(named, BOOKED_GATEWAY, names.GATEWAY))
-        found.append(binary(pods, "*", unique, on=address, group_left=(BOOKED_GATEWAY,)))
+        unique = one_of_each(address, copy_label(named, names.BOOKED_GATEWAY, names.GATEWAY))
+        found.append(binary(pods, "*", unique, on=address, group_left=(names.BOOKED_GATEWAY,)))
     if whole_jobs:
         info = fact(spec, names.GATEWAY_INFO, one_of(names.GATEWAY, [gateway.id for gateway in whole_jobs]))
-        unique = one_of_each((names.JOB,), copy_label(info, BOOKED_GATEWAY, names.GATEWAY))
-        found.append(binary(pods, "*", unique, on=(names.JOB,), group_left=(BOOKED_GATEWAY,)))
-    return either_on(by, *found, copy_label(pods, BOOKED_GATEWAY, names.GATEWAY))
+        unique = one_of_each((names.JOB,), copy_label(info, names.BOOKED_GATEWAY, names.GATEWAY))
+        found.append(binary(pods, "*", unique, on=(names.JOB,), group_left=(names.BOOKED_GATEWAY,)))
+    return either_on(by, *found, copy_label(pods, names.BOOKED_GATEWAY, names.GATEWAY))

@@ -14,6 +14,7 @@ from tollbook.gen.promql import (
     aggregate,
     binary,
     both,
+    copy_label,
     either,
     either_on,
     eq,
@@ -165,9 +166,12 @@ def of_gateways(spec: Spec, metric: str, *matchers: Matcher) -> Expr:
 
 def owners(spec: Spec) -> Expr:
     """One series for each target of somebody else's jobs that showed usage within a day: the gateway it belongs to, now
-    or at last. An address may be used again by another gateway's pod."""
+    or at last, as figures call it. An address may be used again by another gateway's pod."""
     shown, by = series(names.USAGE_BOOKED, one_of(names.JOB, foreign_jobs(spec))), (*target(spec), names.GATEWAY)
-    now, lately = (aggregate("group", each, by) for each in (shown.now(), over_time("last", shown, REMEMBERED)))
+    now, lately = (
+        aggregate("group", copy_label(each, names.GATEWAY, names.BOOKED_GATEWAY), by)
+        for each in (shown.now(), over_time("last", shown, REMEMBERED))
+    )
     return one_of_each(target(spec), either_on(target(spec), now, lately))
 
 
