@@ -113,11 +113,11 @@ def _not_scraped(spec: Spec, alerts: Sequence[Alert]) -> Case:
     and that is zero."""
     (rule,) = _rules(alerts, names.ALERT_GATEWAY_ABSENT)
     ends = [2 + number % 2 for number, _ in enumerate(spec.gateways)]
-    waits = traffic.steps_in(spec, rule.hold)
+    waits, kept = traffic.steps_in(spec, rule.hold), traffic.kept_labels(spec)
     expected = [expect_alerts(rule.alert, traffic.instant(spec, min(ends) + waits - 1), [])]
     for now in sorted(set(ends)):
         lost = [gateway for gateway, end in zip(spec.gateways, ends, strict=True) if end <= now]
-        firing = [(rule, {names.GATEWAY: of.id, names.JOB: of.job}, Decimal(1)) for of in lost]
+        firing = [(rule, {**kept, names.GATEWAY: of.id, names.JOB: of.job}, Decimal(1)) for of in lost]
         expected.append(expect_alerts(rule.alert, traffic.instant(spec, now + waits), firing))
     failing = constant(0, max(ends) + waits)
     pods = zip(spec.gateways, ends, strict=True)

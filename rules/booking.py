@@ -147,12 +147,16 @@ def _seen(spec: Spec) -> Expr:
 
 
 def _is_open(spec: Spec) -> Expr:
-    """The ledger begins when every model has its price: the first evaluation after the rules were loaded may come
-    before that of a price. It waits for no more than one."""
+    """The ledger begins when every model has its price and its names: the first evaluation after the rules were loaded
+    may come before that of a fact. It waits for no more than one."""
     models = len({(model.provider, model.name) for model in spec.models})
     priced = aggregate("group", facts(spec, names.PRICE).now(), (names.PROVIDER, names.MODEL))
+    complete = binary(aggregate("count", priced), ">=", scalar(models))
+    if aliases := sum(len(model.aliases) for model in spec.models):
+        known = aggregate("count", facts(spec, names.MODEL_ALIAS).now())
+        complete = both(complete, binary(known, ">=", scalar(aliases)), on=())
     ran_before = over_time("last", series(names.TARGET_MAY_BEAR), spec.prometheus.gap, Duration(1))
-    return either_on((), binary(aggregate("count", priced), ">=", scalar(models)), aggregate("group", ran_before))
+    return either_on((), complete, aggregate("group", ran_before))
 
 
 # ---- Models ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tollbook.gen.promql import (
     copy_label,
     either,
     either_on,
+    labelled,
     none_of,
     one_of,
     one_of_each,
@@ -64,8 +65,9 @@ def _absent(spec: Spec) -> Alert:
         annotations={
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
-                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR}. Check that "
-                "the gateway runs under this name, that its monitor exists and that Prometheus selects it."
+                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR} (job "
+                f"{label(names.JOB)}). Check that the gateway runs under this name, that its monitor exists and that "
+                "Prometheus selects it."
             ),
         },
     )
@@ -73,13 +75,13 @@ def _absent(spec: Spec) -> Alert:
 
 def _expected(spec: Spec) -> Expr:
     """Gateways that the spec names; and what was watched within a day of these, and of those that it selects."""
-    named = aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY,))
-    watched = aggregate(
-        "group", over_time("present", series(names.gateway_cost(spec.prometheus.step)), REMEMBERED), by_gateway(spec)
-    )
-    if not spec.selections:
-        watched = both(watched, named, on=(names.GATEWAY,))
-    return either_on((names.GATEWAY,), watched, named)
+    info = aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY, names.JOB))
+    named = one_of_each((names.GATEWAY,), info)
+    lately = over_time("present", series(names.gateway_cost(spec.prometheus.step)), REMEMBERED)
+    watched = aggregate("group", lately, by_gateway(spec))
+    parts = binary(watched, "*", named, on=(names.GATEWAY,), group_left=(names.JOB,))
+    selected = [labelled(watched, names.JOB, spec.id)] if spec.selections else []
+    return either_on((names.GATEWAY,), parts, named, *selected)
 
 
 def _of_idle_jobs(spec: Spec) -> Expr:

@@ -36,14 +36,15 @@ def silent(*minutes: int, but: str = "") -> list[tuple[str, str, Expected]]:
 # ---- Gateways that nobody scrapes ------------------------------------------------------------------------------------
 
 
-def lost(gateway: str = "ai/gw", job: str = JOB) -> dict[str, str]:
+def lost(gateway: str = "ai/gw", job: str = JOB, where: str = "", **labels: str) -> dict[str, str]:
     return {
+        **labels,
         "severity": "warning",
         "gateway": gateway,
         "job": job,
         "annotation:summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
         "annotation:description": (
-            f"Prometheus has scraped no pod of gateway {gateway} for 10m (job {job}). "
+            f"Prometheus has scraped no pod of gateway {gateway}{where} for 10m (job {job}). "
             "Check that the gateway runs under this name, that its monitor exists and that Prometheus selects it."
         ),
     }
@@ -173,10 +174,18 @@ def test_a_pod_that_cannot_be_scraped_for_a_quarter_of_an_hour_is_told(promtool:
     assert failures(promtool, some) == {}
 
 
-def test_a_pod_is_told_where_those_of_another_cluster_live(promtool: Path) -> None:
-    series = {up("a", cluster="eu"): "0x30", up("a", cluster="us"): "1x30"}
-    spec = "prometheus: {keep_labels: [cluster]}"
-    assert failures(promtool, case("eu", series, (DOWN, "15m", (down("a", cluster="eu"),)), spec=spec)) == {}
+def test_each_cluster_of_a_gateway_is_missed_by_itself(promtool: Path) -> None:
+    """One fails, one vanishes, one lives; of the one that fails no pod is told besides."""
+    series = {up("a", cluster="eu"): "0x30", up("a", cluster="ap"): "1x3 stale", up("a", cluster="us"): "1x30"}
+    eu, ap = (lost(where=f", cluster {cluster}", cluster=cluster) for cluster in ("eu", "ap"))
+    asked = (
+        (ABSENT, "9m", ()),
+        (ABSENT, "10m", (eu,)),
+        (ABSENT, "13m", (eu,)),
+        (ABSENT, "14m", (ap, eu)),
+        *silent(20, but=ABSENT),
+    )
+    assert failures(promtool, case("clusters", series, *asked, spec="prometheus: {keep_labels: [cluster]}")) == {}
 
 
 def test_a_rollout_is_none_of_these(promtool: Path) -> None:
