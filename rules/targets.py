@@ -53,7 +53,9 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 def _absent(spec: Spec) -> Alert:
     """Each gateway, and each cluster of it that was seen within a day, by itself."""
-    missing = unless(_expected(spec), alive(targets(spec)), on=by_gateway(spec))
+    named, watched, living = _named(spec), _watched(spec), alive(targets(spec))
+    never_seen = unless(unless(named, watched, on=(names.GATEWAY,)), living, on=(names.GATEWAY,))
+    missing = either(unless(watched, living, on=by_gateway(spec)), never_seen)
     if foreign_jobs(spec):
         missing = unless(missing, _of_idle_jobs(spec), on=(names.GATEWAY,))
     where = "".join(f", {each} {label(each)}" for each in spec.prometheus.keep_labels)
@@ -73,15 +75,19 @@ def _absent(spec: Spec) -> Alert:
     )
 
 
-def _expected(spec: Spec) -> Expr:
-    """Gateways that the spec names; and what was watched within a day of these, and of those that it selects."""
+def _named(spec: Spec) -> Expr:
     info = aggregate("group", fact(spec, names.GATEWAY_INFO), (names.GATEWAY, names.JOB))
-    named = one_of_each((names.GATEWAY,), info)
+    return one_of_each((names.GATEWAY,), info)
+
+
+def _watched(spec: Spec) -> Expr:
+    """Within a day, of gateways that the spec names or selects."""
     lately = over_time("present", series(names.gateway_cost(spec.prometheus.step)), REMEMBERED)
     watched = aggregate("group", lately, by_gateway(spec))
-    parts = binary(watched, "*", named, on=(names.GATEWAY,), group_left=(names.JOB,))
-    selected = [labelled(watched, names.JOB, spec.id)] if spec.selections else []
-    return either_on((names.GATEWAY,), parts, named, *selected)
+    named = binary(watched, "*", _named(spec), on=(names.GATEWAY,), group_left=(names.JOB,))
+    if not spec.selections:
+        return named
+    return either_on((names.GATEWAY,), named, labelled(watched, names.JOB, spec.id))
 
 
 def _of_idle_jobs(spec: Spec) -> Expr:

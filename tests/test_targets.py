@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from gateway_series import booked, build_info, up
 from promtool_cases import Case, failures, rule_file
-from spec_builders import JOB, spec_of
+from spec_builders import JOB, notation, spec_of
 
 from tollbook.rules import facts, targets
 
@@ -177,6 +177,8 @@ def test_a_pod_that_cannot_be_scraped_for_a_quarter_of_an_hour_is_told(promtool:
 def test_each_cluster_of_a_gateway_is_missed_by_itself(promtool: Path) -> None:
     """One fails, one vanishes, one lives; of the one that fails no pod is told besides."""
     series = {up("a", cluster="eu"): "0x30", up("a", cluster="ap"): "1x3 stale", up("a", cluster="us"): "1x30"}
+    cost = notation("agentgateway:gateway_cost_usd:increase1m", gateway="ai/gw", cluster="{}")
+    watched = {cost.replace("{}", cluster): "0x30" for cluster in ("eu", "ap", "us")}
     eu, ap = (lost(where=f", cluster {cluster}", cluster=cluster) for cluster in ("eu", "ap"))
     asked = (
         (ABSENT, "9m", ()),
@@ -185,7 +187,8 @@ def test_each_cluster_of_a_gateway_is_missed_by_itself(promtool: Path) -> None:
         (ABSENT, "14m", (ap, eu)),
         *silent(20, but=ABSENT),
     )
-    assert failures(promtool, case("clusters", series, *asked, spec="prometheus: {keep_labels: [cluster]}")) == {}
+    told = case("clusters", series | watched, *asked, spec="prometheus: {keep_labels: [cluster]}")
+    assert failures(promtool, told) == {}
 
 
 def test_a_rollout_is_none_of_these(promtool: Path) -> None:
