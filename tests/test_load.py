@@ -214,7 +214,7 @@ def test_gateways_outside_of_kubernetes_bear_the_name_that_the_spec_gives_them()
 
 def test_selections_say_what_must_match() -> None:
     everywhere, here = load(FULL, "spec.yaml").spec.selections
-    assert everywhere == Selection("agentgateway", {}, None, (1, 5), Histograms.CLASSIC)
+    assert everywhere == Selection("agentgateway", {}, None, (1, 3), Histograms.CLASSIC)
     labels = {"tier": "ai", "example.com/spot": ""}
     assert here == Selection("enterprise", labels, ("search-prod", "search-dev"), (1, 3), Histograms.BOTH)
 
