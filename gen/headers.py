@@ -22,6 +22,10 @@ USES = {
         "The rules of monitoring.yaml as a plain Prometheus rule file",
         "promtool check rules out/rules.yaml",
     ),
+    names.PROMETHEUS_RULES_FILE: (
+        "The rules of rules.yaml as Prometheus evaluates them, for their unit tests alone",
+        "promtool check rules out/prometheus-rules.yaml",
+    ),
     names.INHIBIT_RULES_FILE: (
         "Which alerts of the rules mute which others",
         "put its inhibit_rules among those of Alertmanager's configuration",

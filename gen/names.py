@@ -294,6 +294,8 @@ DASHBOARD_CONFIGMAP_FILE = "grafana-dashboard-configmap.yaml"
 DASHBOARD_OPERATOR_FILE = "grafana-dashboard-operator.yaml"
 DASHBOARD_RESOURCE_FILE = "grafana-dashboard-resource.json"
 RULES_FILE = "rules.yaml"
+#: Where the engine is another one: the rules that the unit tests prove.
+PROMETHEUS_RULES_FILE = "prometheus-rules.yaml"
 RULES_TEST_FILE = "rules-test.yaml"
 INHIBIT_RULES_FILE = "inhibit-rules.yaml"
 #: What a shell finds all of them by.

@@ -27,8 +27,12 @@ def differences(directory: Path, outputs: Mapping[str, str]) -> str:
 
 
 def leftovers(directory: Path, outputs: Mapping[str, str]) -> list[str]:
-    """Unit-test files that were generated from another spec: ours by their name and by their header."""
-    candidates = [name for name in reading.file_names(directory) if names.is_rules_test_file(name)]
+    """Unit tests, and rules only for them, that were generated from another spec: ours by their name and header."""
+    candidates = [
+        name
+        for name in reading.file_names(directory)
+        if names.is_rules_test_file(name) or name == names.PROMETHEUS_RULES_FILE
+    ]
     return [name for name in candidates if name not in outputs and _is_generated(directory / name)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -15,7 +16,7 @@ from tollbook.gen.headers import header, header_of_tests
 from tollbook.gen.inhibition import inhibit_rules
 from tollbook.gen.manifests import manifests
 from tollbook.gen.rulefile import rule_groups
-from tollbook.gen.spec import Spec
+from tollbook.gen.spec import Engine, Spec
 from tollbook.gen.testgen import content, rule_tests
 
 
@@ -23,6 +24,8 @@ def build(spec: Spec) -> dict[str, str]:
     """File name -> text, the same bytes for the same spec wherever and whenever it runs."""
     groups = rules.build(spec)
     dashboard = dashboards.build(spec)
+    tested, tested_file = _tested(spec)
+    tested_groups = groups if tested is spec else rules.build(tested)
     return {
         names.MONITORING_FILE: header(names.MONITORING_FILE) + yamlio.dump_all(manifests(spec, groups)),
         names.DASHBOARD_FILE: _json(dashboard),
@@ -30,11 +33,21 @@ def build(spec: Spec) -> dict[str, str]:
         names.RULES_FILE: header(names.RULES_FILE) + yamlio.dump({"groups": rule_groups(groups)}),
         names.INHIBIT_RULES_FILE: header(names.INHIBIT_RULES_FILE)
         + yamlio.dump({"inhibit_rules": inhibit_rules(spec)}),
+        tested_file: header(tested_file) + yamlio.dump({"groups": rule_groups(tested_groups)}),
         **{
-            tests.name: header_of_tests(tests.name, tests.what) + yamlio.dump(content(tests, groups))
-            for tests in rule_tests(spec, groups)
+            tests.name: header_of_tests(tests.name, tests.what)
+            + yamlio.dump(content(tests, tested_groups, tested_file))
+            for tests in rule_tests(tested, tested_groups)
         },
     }
+
+
+def _tested(spec: Spec) -> tuple[Spec, str]:
+    """What promtool can prove, and the file with its rules: promtool finds at once what a rule recorded. For an engine
+    that does not, it proves the same rules as Prometheus would evaluate them."""
+    if not spec.prometheus.lag.milliseconds:
+        return spec, names.RULES_FILE
+    return replace(spec, prometheus=replace(spec.prometheus, engine=Engine.PROMETHEUS)), names.PROMETHEUS_RULES_FILE
 
 
 def _form(file: str, form: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tollbook.gen import timezones
 from tollbook.gen.durations import Duration
+from tollbook.gen.spec import Engine
 from tollbook.gen.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # An instant selector looks back five minutes; one step, its settling and a late evaluation must fit.
 _LONGEST_STEP_AND_SETTLE = Duration.parse("4m")
+#: In steps of ten seconds one new series in eight was found too late; in steps of twenty none was.
+_SHORTEST_VICTORIAMETRICS_STEP = Duration.parse("30s")
 _SHORTEST_GAP = Duration.parse("10m")
 #: A target is remembered for a day: with a longer gap, one that returns would be both known and newly seen.
 _LONGEST_GAP = Duration.parse("1d")
@@ -75,6 +78,13 @@ def _step(section: Section, prometheus: Prometheus) -> Iterator[Problem]:
             f"step {step} is not a whole number of seconds that divides an hour",
             section.place("step"),
             "use a step such as 30s, 1m or 2m",
+        )
+    if prometheus.engine is Engine.VICTORIAMETRICS and step < _SHORTEST_VICTORIAMETRICS_STEP:
+        yield section.warning(
+            f"step {step} is shorter than {_SHORTEST_VICTORIAMETRICS_STEP}: VictoriaMetrics may not find a series "
+            "in time that a rule has just begun to record, and its first tokens would be lost",
+            section.place_of_first("step", "engine"),
+            f"raise step to at least {_SHORTEST_VICTORIAMETRICS_STEP}",
         )
     if step + settle > _LONGEST_STEP_AND_SETTLE:
         yield section.error(

@@ -62,9 +62,9 @@ def rule_tests(spec: Spec, groups: Sequence[RuleGroup]) -> Iterator[CaseFile]:
     yield from testgen_dates.files(spec)
 
 
-def content(cases: CaseFile, groups: Sequence[RuleGroup]) -> dict[str, Any]:
+def content(cases: CaseFile, groups: Sequence[RuleGroup], rules_file: str) -> dict[str, Any]:
     return {
-        "rule_files": [names.RULES_FILE],
+        "rule_files": [rules_file],
         "evaluation_interval": str(cases.interval),
         # Prometheus runs groups side by side; for exact answers they run in the order of the rule file.
         "group_eval_order": [group.name for group in groups],
