@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tollbook.gen import promql
+from tollbook.gen import promql, promql_layout
 from tollbook.gen.promql import Expr, Matcher, Placeholder
 
 #: The dashboard's whole time range, in seconds.
@@ -58,11 +58,11 @@ def fill_in(text: str, values: Mapping[str, str]) -> str:
 
 
 def layout(expr: Expr) -> str:
-    """As promql.layout, which cannot parse durations and labels that are not there yet."""
+    """As promql_layout.layout, which cannot parse durations and labels that are not there yet."""
     text = str(expr)
     for placeholder, stand_in in _STAND_INS.items():
         text = text.replace(placeholder, stand_in)
-    text = promql.layout(text)
+    text = promql_layout.layout(text)
     for placeholder, stand_in in _STAND_INS.items():
         text = text.replace(stand_in, placeholder)
     return text

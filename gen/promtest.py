@@ -10,7 +10,8 @@ from typing import Any
 from tollbook.gen.annotations import Rows, rendered
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert
-from tollbook.gen.promql import Expr, binary, call, layout, number, quote, scalar
+from tollbook.gen.promql import Expr, binary, call, number, quote, scalar
+from tollbook.gen.promql_layout import layout
 
 #: promtool compares floats bit by bit, so dollars are compared as whole billionths of a dollar.
 PER_DOLLAR = 10**9

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tollbook.gen.model import Recording, Rule, RuleGroup
-from tollbook.gen.promql import Expr, commented, layout
+from tollbook.gen.promql import Expr
+from tollbook.gen.promql_layout import commented, layout
 
 #: The widest indentation of an expression in columns. Many attribution labels nest one so deeply that its indentation
 #: is four fifths of it, and what Kubernetes holds in one object has an end.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording, RuleGroup
@@ -33,46 +35,38 @@ def rules(spec: Spec) -> tuple[Recording, ...]:
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    step = spec.prometheus.step
-    tokens, spend = series(names.tokens(step)), series(names.gateway_cost(step))
+    rules = (_hour(spec), *_of_gateways(spec), *_of_fleet(spec))
+    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", spec.prometheus.step, rules, home="totals"),)
+
+
+def _hour(spec: Spec) -> Recording:
+    hour = sum_of_steps(series(names.cost(spec.prometheus.step)), HOUR)
+    return Recording(names.COST_1H, hour, note="A sliding hour of the ledger: read long windows as [30d:1h].")
+
+
+def _of_gateways(spec: Spec) -> Iterator[Recording]:
+    tokens, spend = series(names.tokens(spec.prometheus.step)), series(names.gateway_cost(spec.prometheus.step))
     prompt = tokens.where(one_of(names.TOKEN_TYPE, names.PROMPT_TYPES))
     output = tokens.where(eq(names.TOKEN_TYPE, names.OUTPUT))
-    recent = "of the last five minutes, by gateway."
-    hour = Recording(
-        names.COST_1H,
-        sum_of_steps(series(names.cost(step)), HOUR),
-        note="A sliding hour of the ledger: read long windows as [30d:1h].",
-    )
-    of_gateways = (
-        Recording(
-            names.INPUT_TOKENS_BY_GATEWAY,
-            while_watched(spec, sum_of_steps(prompt, RECENT)),
-            note=f"Prompt tokens {recent}",
-        ),
-        Recording(
-            names.OUTPUT_TOKENS_BY_GATEWAY,
-            while_watched(spec, sum_of_steps(output, RECENT)),
-            note=f"Output tokens {recent}",
-        ),
-        Recording(names.COST_BY_GATEWAY, sum_of_steps(spend, HOUR), note="Dollars of the last hour, by gateway."),
-    )
-    of_fleet = (
-        Recording(total, sum_by(spec.prometheus.keep_labels, just_recorded(spec, series(part))))
-        for total, part in (
-            (names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY),
-            (names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY),
-            (names.COST_HOURLY, names.COST_BY_GATEWAY),
-        )
-    )
-    rolling = (
-        Recording(
-            total,
-            sum_by(spec.prometheus.keep_labels, sum_of_steps(spend, window)),
-            note=f"Dollars of the last {window}.",
-        )
-        for total, window in WINDOWS
-    )
-    return (RuleGroup(f"{names.GROUP_PREFIX}.totals", step, (hour, *of_gateways, *of_fleet, *rolling), home="totals"),)
+    for record, used, what in (
+        (names.INPUT_TOKENS_BY_GATEWAY, prompt, "Prompt"),
+        (names.OUTPUT_TOKENS_BY_GATEWAY, output, "Output"),
+    ):
+        recent = while_watched(spec, sum_of_steps(used, RECENT))
+        yield Recording(record, recent, note=f"{what} tokens of the last five minutes, by gateway.")
+    yield Recording(names.COST_BY_GATEWAY, sum_of_steps(spend, HOUR), note="Dollars of the last hour, by gateway.")
+
+
+def _of_fleet(spec: Spec) -> Iterator[Recording]:
+    by, spend = spec.prometheus.keep_labels, series(names.gateway_cost(spec.prometheus.step))
+    for total, part in (
+        (names.INPUT_TOKENS_TOTAL, names.INPUT_TOKENS_BY_GATEWAY),
+        (names.OUTPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_BY_GATEWAY),
+        (names.COST_HOURLY, names.COST_BY_GATEWAY),
+    ):
+        yield Recording(total, sum_by(by, just_recorded(spec, series(part))))
+    for total, window in WINDOWS:
+        yield Recording(total, sum_by(by, sum_of_steps(spend, window)), note=f"Dollars of the last {window}.")
 
 
 def while_watched(spec: Spec, expr: Expr) -> Expr:

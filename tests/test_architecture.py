@@ -21,22 +21,22 @@ PACKAGES = ("gen", "rules", "dashboards")
 TESTGENS = """testgen_attribution testgen_blindness testgen_budget_edges testgen_budget_windows
 testgen_budgets testgen_calendar testgen_counting testgen_dates testgen_dollars testgen_growth testgen_histories
 testgen_horizon testgen_lives testgen_pace testgen_prices testgen_reconciliation testgen_rises testgen_semantics
-testgen_shares testgen_targets testgen_tiers testgen_windows"""
+testgen_targets testgen_windows"""
 
 # Floor -> its modules, and the floors below that it may use besides itself.
 FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": (
         (
-            "errors durations wording names promql promql_moments promql_reading spec model gateways annotations "
-            "placeholders timezones pacing"
+            "errors durations wording names promql promql_layout promql_moments promql_reading spec model gateways "
+            "annotations placeholders timezones pacing"
         ),
         "",
     ),
     "files": ("reading scalars yamlsyntax yamlio", "vocabulary"),
     "loading": (
         (
-            "subjects sections resolve shape label_checks price_checks scraping_checks gateway_checks backend_checks "
-            "budget_checks load"
+            "subjects sections resolve shape label_checks price_checks scraping_checks gateway_checks "
+            "selection_checks backend_checks budget_checks load"
         ),
         "vocabulary files",
     ),

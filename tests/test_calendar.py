@@ -19,7 +19,7 @@ from spec_builders import spec_of
 
 from tollbook.gen import timezones
 from tollbook.gen.model import Recording, Rule, RuleGroup
-from tollbook.gen.promql import layout
+from tollbook.gen.promql_layout import layout
 from tollbook.gen.spec import Spec
 from tollbook.rules import calendar
 

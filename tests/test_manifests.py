@@ -19,7 +19,7 @@ from tollbook import rules
 from tollbook.gen import yamlio
 from tollbook.gen.checks import monitoring_problems
 from tollbook.gen.manifests import manifests
-from tollbook.gen.promql import layout
+from tollbook.gen.promql_layout import layout
 from tollbook.gen.rulefile import WIDEST, rule_groups
 from tollbook.gen.spec import Spec
 

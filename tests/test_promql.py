@@ -19,7 +19,8 @@ from promtool_cases import NOTHING, Case, failures, rule_file_of
 from tollbook.gen import promql, promql_moments, promql_reading
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Recording
-from tollbook.gen.promql import Expr, binary, both, either, eq, layout, negative, scalar, series, unless, vector
+from tollbook.gen.promql import Expr, binary, both, either, eq, negative, scalar, series, unless, vector
+from tollbook.gen.promql_layout import commented, layout
 
 HOUR, MINUTE = Duration.parse("1h"), Duration.parse("1m")
 NO_RULES = rule_file_of([Recording("nothing:nothing:nothing", vector(0))])
@@ -420,6 +421,6 @@ def test_what_is_no_promql_is_told() -> None:
 
 
 def test_a_comment_stands_above_an_expression_and_changes_nothing() -> None:
-    assert promql.commented("Why.", "sum(a)") == "# Why.\nsum(a)"
-    assert promql.commented("", "sum(a)") == "sum(a)"
-    assert promql_parser.parse(promql.commented("Why.", "sum(a)")).prettify() == "sum(a)"
+    assert commented("Why.", "sum(a)") == "# Why.\nsum(a)"
+    assert commented("", "sum(a)") == "sum(a)"
+    assert promql_parser.parse(commented("Why.", "sum(a)")).prettify() == "sum(a)"
