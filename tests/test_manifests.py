@@ -239,5 +239,5 @@ def test_expressions_that_nest_deeply_are_indented_by_one_space_and_mean_the_sam
         assert [line.strip() for line in lines] == [line.strip() for line in layout(rule.expr).splitlines()]
         indents[data["record"]] = {len(line) - len(line.lstrip()) for line in lines}
     assert max(max(widths) for widths in indents.values()) <= WIDEST
-    assert 1 in indents["agentgateway:metered_tokens:increase1m"]
+    assert 1 in indents["agentgateway:usage:booked"]
     assert 1 not in indents["agentgateway:tokens:increase1m"]

@@ -11,7 +11,7 @@ from promtool_cases import Case, failures, money_rules, unmet
 from spec_builders import build_info, counter, spec_of, up
 
 from tollbook.gen.spec import Spec
-from tollbook.rules import booking
+from tollbook.rules import semantics
 
 MEANING = "sum by (instance, token_semantics) (agentgateway:usage:booked)"
 TOKENS = "agentgateway:tokens:increase1m"
@@ -134,7 +134,7 @@ def test_an_upgrade_bills_each_token_once_whatever_version_the_spec_states(promt
 def test_without_the_pods_own_versions_an_upgrade_is_billed_wrongly(
     version: str, promtool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(booking, "semantics_by_tag", lambda: iter(()))
+    monkeypatch.setattr(semantics, "semantics_by_tag", lambda: iter(()))
     assert unmet(promtool, rollout(version)) == {version}
 
 

@@ -250,6 +250,7 @@ def test_a_threshold_that_has_ended_bounds_nothing(promtool: Path) -> None:
     }
     flat = {**of_model, "model": "flat", "gen_ai_token_type": "input"}
     series[notation("agentgateway:price_usd_per_mtok", **flat)] = "1x60"
+    series[notation("agentgateway:model:alias", **of_model, gen_ai_response_model="gpt-2024")] = "1x60"
     for kind in ("input", "output"):
         of_type = {**of_model, "gen_ai_token_type": kind}
         series[notation("agentgateway:price_usd_per_mtok", **of_type)] = "1x60"
