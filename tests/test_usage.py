@@ -98,7 +98,8 @@ def test_clusters_without_sums_are_told_apart_where_their_label_is_kept(promtool
 
 
 def test_native_histograms_tell_themselves_where_there_are_no_look_ups(promtools: list[tuple[str, Path]]) -> None:
-    """Releases before 1.3 look up nothing, so series are counted. Older promtools cannot read native histograms, so the newest is asked."""
+    """Releases before 1.3 look up nothing, so series are counted. Older promtools cannot read native histograms,
+    so the newest is asked."""
     _, newest = promtools[-1]
     native = of_requests("agentgateway_gen_ai_client_token_usage", gen_ai_token_type="output")
     histogram = "{{schema:0 sum:100 count:7 buckets:[7]}}"
