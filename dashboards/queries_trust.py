@@ -129,11 +129,11 @@ def _by_gateway_and_model(dollars: Expr) -> Expr:
 
 
 def gateways_watched(spec: Spec) -> Expr:
-    """Of those that the spec names."""
+    """Of those that the spec names, or, where it names none, of all."""
     watched = filtered(spec, names.gateway_cost(spec.prometheus.step)).now()
-    named = series(names.GATEWAY_INFO, eq(names.SPEC, spec.id)).now()
-    listed = aggregate("group", both(watched, named, on=(names.GATEWAY,)), (names.GATEWAY,))
-    return either(aggregate("count", listed), vector(0))
+    if spec.gateways:
+        watched = both(watched, series(names.GATEWAY_INFO, eq(names.SPEC, spec.id)).now(), on=(names.GATEWAY,))
+    return either(aggregate("count", aggregate("group", watched, (names.GATEWAY,))), vector(0))
 
 
 def seconds_since_last_record(spec: Spec) -> Expr:

@@ -64,7 +64,10 @@ def row(spec: Spec) -> Row:
 
 
 def gateways_watched(spec: Spec) -> Any:
+    """Of those that the spec names; where it names none, of those that it selects and that are there."""
     expected = len(spec.gateways)
+    if not expected:
+        return gateways_found(spec)
     about = About(
         f"How many of the {expected} gateways in the spec have a pod that Prometheus scrapes. Red when one is missing: "
         "what it spends is not in any figure here.",
@@ -74,6 +77,17 @@ def gateways_watched(spec: Spec) -> Any:
     )
     expr = queries.gateways_watched(spec)
     return stat(f"Gateways watched, of {expected}", about, expr, COUNT, Steps(RED, {expected: GREEN}))
+
+
+def gateways_found(spec: Spec) -> Any:
+    about = About(
+        "How many gateways have a pod that Prometheus scrapes, of however many the spec selects. Red when there is "
+        "none: then nothing that is spent is in any figure here.",
+        [names.gateway_cost(spec.prometheus.step)],
+        "check that a gateway matches the spec, that the monitor exists, and that Prometheus selects its labels.",
+        [runbook(spec, "targets"), panel("Pods scraped")],
+    )
+    return stat("Gateways watched", about, queries.gateways_watched(spec), COUNT, Steps(RED, {1: GREEN}))
 
 
 def age(spec: Spec) -> Any:

@@ -78,17 +78,17 @@ class Stage:
         return targets
 
     def wait_until_counted(self) -> None:
-        """Until what the pods served has reached every figure: all their scrapers see it, the gateways' groups look at
-        that when it has settled, and after them the groups that read what those recorded."""
+        """Until what the pods served has reached every figure: all their scrapers see it, the ledger looks at that when
+        it has settled, and after it the groups that read what it recorded."""
         seen = max(pod.wait_for_scrape() for pod in self.pods) + SCRAPE_INTERVAL.seconds
-        until("the gateways are counted", lambda: min(self.counted_at()) >= seen + SETTLE.seconds)
-        counted = max(self.counted_at())
+        until("the gateways are counted", lambda: self.counted_at() >= seen + SETTLE.seconds)
+        counted = self.counted_at()
         until("the figures are read", lambda: min(self.evaluated_at()) >= counted + STEP.seconds)
 
-    def counted_at(self) -> list[float]:
-        """Of each gateway's last evaluation, the instant that it looked at."""
-        found = self.values(f"timestamp({names.CALENDAR})", names.GATEWAY)
-        return [found.get((gateway.id,), 0) for gateway in self.spec.gateways]
+    def counted_at(self) -> float:
+        """The instant that the ledger's last evaluation looked at, by what is recorded last in it."""
+        newest = self.values(f"max(timestamp({names.gateway_cost(STEP)}))")
+        return newest.get((), 0)
 
     def evaluated_at(self) -> list[float]:
         """When each group was last evaluated: less than a step after the instant that it looked at."""

@@ -205,7 +205,7 @@ def test_only_the_job_that_is_counted_is_read(full: Json, minimal: Json) -> None
     job = 'job="monitoring/agentgateway-cost"'
     for panel in traffic(minimal):
         assert all(job in selector for expr in exprs(panel) for selector in selectors(expr)), panel["title"]
-    jobs = 'job=~"agentgateway-system/agentgateway-proxy|observability/llm-cost"'
+    jobs = 'job=~"agentgateway-system/agentgateway-proxy|observability/llm-cost|vms"'
     assert all(jobs in selector for panel in traffic(full) for expr in exprs(panel) for selector in selectors(expr))
 
 
@@ -289,9 +289,9 @@ def test_the_method_names_the_figures_of_this_spec(full: Json) -> None:
         "begin in the time zone Europe/Berlin; weeks on Monday",
         "complete within about 6m20s after",
         "at most the traffic of 15s; and everything in an outage of Prometheus longer than 2h",
-        "1 of 3 models cost more per token in long requests (such as gemini-2.5-pro)",
+        "1 of 4 models cost more per token in long requests (such as gemini-2.5-pro)",
         "Prometheus keeps 365d",
-        "The prices of 1 of 3 models were last compared with their sources on 2026-11-01.",
+        "The prices of 1 of 4 models were last compared with their sources on 2026-11-01.",
         "The invoice is the truth",
     ):
         assert said in content

@@ -219,8 +219,8 @@ BEYOND_SHAPE: dict[str, tuple[Break, str]] = {
         "panel 'This week': lies over panel 'Today'",
     ),
     "panel over the edge": (
-        lambda d: panel(d, "Gateways watched, of 3")["gridPos"].update(x=21),
-        "panel 'Gateways watched, of 3': ends in column 25 of 24",
+        lambda d: panel(d, "Gateways watched, of 5")["gridPos"].update(x=21),
+        "panel 'Gateways watched, of 5': ends in column 25 of 24",
     ),
     "hole in a line": (
         lambda d: panel(d, "This week")["gridPos"].update(w=3),

@@ -99,7 +99,7 @@ NARROWED_LESS = {
     "Tokens per minute": {"cluster", "region", "gateway"},
     "Age of the newest figure": {"cluster", "region", "gateway"},
     "Hourly cost by gateway": {"cluster", "region", "gateway"},
-    "Gateways watched, of 3": {"cluster", "region"},
+    "Gateways watched, of 5": {"cluster", "region"},
     "Hourly cost": {"cluster", "region"},
     "Daily cost": {"cluster", "region"},
     "Weekly cost": {"cluster", "region"},
