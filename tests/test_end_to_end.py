@@ -102,23 +102,17 @@ budgets:
   - {name: red, usd: 10, period: 24h, match: {team: red}, alert_at: {50: warning, 100: critical}}
 """
 
-
-def charts_monitor(name: str, **namespaces: object) -> dict[str, object]:
-    """As agentgateway's chart brings one."""
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PodMonitor",
-        "metadata": {"name": name, "namespace": "agw"},
-        "spec": {
-            **namespaces,
-            "selector": {"matchLabels": {GATEWAY_CLASS_LABEL: "agentgateway"}},
-            "podMetricsEndpoints": [{"port": "metrics", "path": "/metrics", "interval": "1s", "scrapeTimeout": "1s"}],
-        },
-    }
-
-
-#: The job that the spec names, in its own namespace, and one that scrapes every pod once more and does not count.
-CHARTS_MONITORS = [charts_monitor("agentgateway-proxy"), charts_monitor("everything", namespaceSelector={"any": True})]
+#: The chart's own, applied with a selector that is too wide: it scrapes every pod once more.
+CHARTS_MONITOR = {
+    "apiVersion": "monitoring.coreos.com/v1",
+    "kind": "PodMonitor",
+    "metadata": {"name": "agentgateway-proxy", "namespace": "agw"},
+    "spec": {
+        "namespaceSelector": {"any": True},
+        "selector": {"matchLabels": {GATEWAY_CLASS_LABEL: "agentgateway"}},
+        "podMetricsEndpoints": [{"port": "metrics", "path": "/metrics", "interval": "1s", "scrapeTimeout": "1s"}],
+    },
+}
 
 Model = tuple[str, str]
 GPT, CLAUDE, LLAMA = ("openai", "gpt"), ("anthropic", "claude"), ("ollama", "llama")
@@ -148,7 +142,7 @@ def test_nothing_is_lost_or_counted_twice(prometheus_server: Start, tmp_path: Pa
         pod.serve(request)
         used.append(request)
 
-    with staged(spec, pods, prometheus_server, tmp_path, CHARTS_MONITORS) as stage:
+    with staged(spec, pods, prometheus_server, tmp_path, [CHARTS_MONITOR]) as stage:
         stage.wait_until_watched()
         serve(reset, GPT, "gpt-2026-01-01", input=4_000, output=5_000, cache_read=6_000)
         serve(restarted, GPT, input=100, output=200)
