@@ -255,7 +255,7 @@ def _booked(spec: Spec) -> Expr:
         share = recorded(spec, series(names.ATTRIBUTION_BOOKED, matcher), of=Stage.SHARES, at=Stage.BOOKED)
         on = (*by_gateway(spec), entry.label)
         booked = binary(booked, "*", share, on=on, group_left=(_renamed(spec)[entry.label],))
-    return booked
+    return owners.counted_here(spec, booked)
 
 
 def _renamed_providers(spec: Spec) -> dict[str, str]:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.promql import Expr, aggregate, binary, copy_label, either_on, one_of, one_of_each
+from tollbook.gen.promql import Expr, aggregate, binary, both, copy_label, either_on, one_of, one_of_each, unless
 from tollbook.gen.spec import Monitor, Spec
 from tollbook.rules.facts import instances
-from tollbook.rules.selectors import Stage, fact, pod, usage
+from tollbook.rules.selectors import Stage, fact, foreign_jobs, pod, usage
 
 
 def names_standalone(spec: Spec) -> bool:
     """Whether the spec gives gateways in somebody else's jobs names of its own."""
     return any(gateway.monitor is Monitor.NONE and not gateway.namespace for gateway in spec.gateways)
+
+
+def counted_here(spec: Spec, booked: Expr) -> Expr:
+    """Without gateways in somebody else's job that the spec names under another job: they are counted there alone."""
+    if not foreign_jobs(spec):
+        return booked
+    by = (names.GATEWAY, names.JOB)
+    info = fact(spec, names.GATEWAY_INFO)
+    foreign = usage(spec, Stage.BOOKED, one_of(names.JOB, foreign_jobs(spec)))
+    shown = aggregate("group", owned(spec, aggregate("group", foreign, (*pod(spec), names.GATEWAY))), by)
+    elsewhere = unless(both(shown, info, on=(names.GATEWAY,)), info, on=by)
+    if not names_standalone(spec):
+        return unless(booked, elsewhere, on=by)
+    renamed = copy_label(elsewhere, names.BOOKED_GATEWAY, names.GATEWAY)
+    return unless(booked, renamed, on=(names.BOOKED_GATEWAY, names.JOB))
 
 
 def owned(spec: Spec, pods: Expr) -> Expr:
