@@ -47,11 +47,6 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "tokens are multiplied by one here, which only lends them the model's name",
     ),
     (
-        "^agentgateway:model:names",
-        r"\[\[last_over_time -> min_over_time\]\]\(agentgateway:price_usd",
-        "here it counts whether there is a price, not which",
-    ),
-    (
         "^agentgateway:(gateway_cost_usd|input_tokens|output_tokens)",
         r"0 \* \[\[max -> sum\]\]",
         "zero times anything is zero",
@@ -92,9 +87,9 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "which days count is told by their labels: the window must be long enough, and looked at often enough",
     ),
     (
-        "^agentgateway:cost_usd:day_to_date",
+        "^agentgateway:cost_usd:(day|week|month)_to_date",
         r"\[\[sum -> max\]\] without",
-        "of each day there is one total",
+        "of each day, week and month there is one total",
     ),
     (
         "^LLMBudget(ThresholdReached|Burn)",
@@ -105,6 +100,11 @@ ACCEPTED: Sequence[tuple[str, str, str]] = (
         "^LLMTokensUnpriced",
         r"\[\[> -> >=\]\]",
         "what it reads is recorded only where it is more than zero",
+    ),
+    (
+        "^LLMPricesNotRecorded",
+        r"\[\[count -> sum\]\]\(group|\[\[group -> sum\]\]",
+        "models are counted as groups, and each group is a one",
     ),
     (
         "^LLM(RequestsWithoutUsage|TokenSumsMissing|TokenCountersFrozen|CatalogLookups)|^agentgateway:target:token_sem",

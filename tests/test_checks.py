@@ -86,15 +86,15 @@ UNLIKE = " has not the shape that tollbook writes"
 MONITORING: dict[str, tuple[Break, list[str]]] = {
     "misspelt key": (
         lambda files: files.monitor("PodMonitor")["spec"]["podMetricsEndpoints"][0].update(scrapeTimout="5s"),
-        of_monitoring("PodMonitor ai-edge: spec/podMetricsEndpoints/0" + UNLIKE),
+        of_monitoring("PodMonitor agentgateway-cost: spec/podMetricsEndpoints/0" + UNLIKE),
     ),
     "duration with a space": (
         lambda files: files.monitor("ServiceMonitor")["spec"]["endpoints"][0].update(interval="15 s"),
-        of_monitoring("ServiceMonitor ai-inner: spec/endpoints/0/interval" + UNLIKE),
+        of_monitoring("ServiceMonitor agentgateway-cost: spec/endpoints/0/interval" + UNLIKE),
     ),
     "label that Kubernetes refuses": (
         lambda files: files.monitor("PodMonitor")["metadata"]["labels"].update(team="a b"),
-        of_monitoring("PodMonitor ai-edge: metadata/labels/team" + UNLIKE),
+        of_monitoring("PodMonitor agentgateway-cost: metadata/labels/team" + UNLIKE),
     ),
     "name that Kubernetes refuses": (
         lambda files: files.monitor("PodMonitor")["metadata"].update(name="Edge"),
@@ -118,10 +118,10 @@ MONITORING: dict[str, tuple[Break, list[str]]] = {
     ),
     "the same object twice": (
         lambda files: files.objects.append(files.monitor("PodMonitor")),
-        of_monitoring("PodMonitor observability/ai-edge: 2 objects of this name"),
+        of_monitoring("PodMonitor observability/agentgateway-cost: 2 objects of this name"),
     ),
     "the same name for objects of two kinds": (
-        lambda files: files.monitor("PodMonitor")["metadata"].update(name="ai-inner"),
+        lambda files: files.monitor("Service")["metadata"].update(name="agentgateway-cost", namespace="observability"),
         [],
     ),
     "the same name in two namespaces": (
@@ -137,6 +137,8 @@ def elsewhere(manifest: Json) -> Json:
 
 TARGETS, UNPRICED = "tollbook.targets", "tollbook.unpriced"
 TOTALS, TOTAL = "tollbook.totals", "agentgateway:input_tokens:total"
+TOTALLED = "sum(last_over_time(agentgateway:input_tokens:by_gateway[1ms]))"
+DOWN = "min by (gateway, pod, instance) (("
 
 RULES: dict[str, tuple[Break, list[str]]] = {
     "two groups of one name": (
@@ -156,18 +158,18 @@ RULES: dict[str, tuple[Break, list[str]]] = {
         of_rules(f"{TOTAL}: reads agentgateway:input_tokens:by_gatway, which nothing records or scrapes"),
     ),
     "two misspelt records": (
-        lambda files: replace_in(files.both(TOTALS), "sum(agentgateway:input_tokens:by_gateway)", "z / on () a"),
+        lambda files: replace_in(files.both(TOTALS), TOTALLED, "z / on () a"),
         of_rules(
             f"{TOTAL}: reads a, which nothing records or scrapes",
             f"{TOTAL}: reads z, which nothing records or scrapes",
         ),
     ),
     "metric that is not scraped": (
-        lambda files: replace_in(files.both(TARGETS), "absent(up{", "absent(down{"),
-        of_rules(*["LLMGatewayNotScraped: reads down, which nothing records or scrapes"] * 2),
+        lambda files: replace_in(files.both(TARGETS), f"{DOWN}up{{", f"{DOWN}down{{"),
+        of_rules("LLMGatewayTargetDown: reads down, which nothing records or scrapes"),
     ),
     "expression that is none": (
-        lambda files: replace_in(files.both(TOTALS), "sum(agentgateway:input_tokens:by_gateway)", "sum(up"),
+        lambda files: replace_in(files.both(TOTALS), TOTALLED, "sum(up"),
         of_rules(f"{TOTAL}: not PromQL: unclosed left parenthesis"),
     ),
     "alert that is no expression": (
@@ -225,11 +227,11 @@ def test_what_is_wrong_is_named(files: Files, break_it: Break, findings: list[st
 def test_an_object_that_kubectl_could_not_apply_is_named(files: Files) -> None:
     rules = files.monitor("PrometheusRule")
     alert = next(rule for group in rules["spec"]["groups"] for rule in group["rules"] if "alert" in rule)
-    alert["annotations"]["description"] += "x" * (235_520 - len(json.dumps(rules)))
+    alert["annotations"]["description"] += "x" * (203_776 - len(json.dumps(rules)))
     assert list(checks.monitoring_problems([rules])) == []
     alert["annotations"]["description"] += "x"
     assert [str(problem) for problem in checks.monitoring_problems([rules])] == of_monitoring(
-        "PrometheusRule agentgateway-cost: 235521 bytes are more than an object may have (235520)"
+        "PrometheusRule agentgateway-cost: 203777 bytes are more than an object may have (203776)"
     )
 
 
@@ -242,7 +244,7 @@ def test_all_that_is_wrong_is_told_at_once(files: Files) -> None:
     files.groups.reverse()
     assert files.problems() == [
         *of_monitoring("Service inner-metrics: spec/clusterIP" + UNLIKE),
-        *of_monitoring("PodMonitor observability/ai-edge: 2 objects of this name"),
+        *of_monitoring("PodMonitor observability/agentgateway-cost: 2 objects of this name"),
         *of_rules(f"group {TOTALS}: evaluated every 1h, so its series have gaps"),
         *of_rules("LLMTokensUnpriced: not PromQL: invalid promql query"),
         *NOT_THOSE,
