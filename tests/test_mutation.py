@@ -14,10 +14,10 @@ from tollbook.gen.load import load
 #: A fixed sample that takes about a minute; `make mutation` tries all.
 EVERY = 13
 
-#: What the spec says (prices, days, budgets and their thresholds), and the figures and alerts that a window makes of the
-#: ledger: their tests are that good. How the ledger books, remembers and outlives restarts is the engine's, and has tests
-#: of its own (tests/test_hazards.py, tests/test_ledger.py). Of the other families `make mutation` still lists damages
-#: that no test catches: a family is added here when it lists none.
+#: What the spec says (prices, days, budgets and their thresholds), and the figures and alerts that a window makes of
+#: the ledger: their tests are that good. How the ledger books, remembers and outlives restarts is the engine's, and has
+#: tests of its own (tests/test_hazards.py, tests/test_ledger.py). Of the other families `make mutation` still lists
+#: damages that no test catches: a family is added here when it lists none.
 PROVEN = (
     "^agentgateway:(price_usd_per_mtok$|calendar:now|input_tokens:by_gateway|output_tokens:by_gateway"
     "|cost_usd:(by_gateway|total_(daily|weekly|monthly))|budget_usd:limit)"
