@@ -34,7 +34,7 @@ def test_a_job_that_scrapes_more_than_it_is_named_for_doubles_nothing(promtool: 
 
 def test_a_standalone_gateway_keeps_the_name_that_the_spec_gives_it(promtool: Path) -> None:
     """What it calls itself is the name of another gateway, in another job."""
-    series = {}
+    series: dict[str, str] = {}
     for pod, job in (("vm-1", "vms"), ("default-1", "proxies")):
         series |= {up(pod, job=job): "1x70", counter(pod=pod, job=job, gateway="default/default"): USED}
     expected = of("vm", 10) | of("default/default", 10)
