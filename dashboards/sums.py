@@ -24,6 +24,8 @@ one up to an hour, and a range may hold up to an hour too much at its begin, too
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.placeholders import INTERVAL, RANGE
@@ -36,10 +38,15 @@ from tollbook.gen.promql import (
     labelled,
     negative,
     over_time,
+    rounded,
     sum_without,
     unless,
 )
 from tollbook.gen.promql_moments import at_end, is_end
+
+#: Dollars or tokens, far below what is shown and far above what floats leave over. A power of two, for floats are
+#: rounded to multiples of one without an error.
+_DUST = Decimal(2) ** -30
 
 #: A label that lives inside one expression only, and tells the parts of a sum apart.
 _PART = "part"
@@ -78,7 +85,8 @@ def bar_width_floor(step: Duration) -> str:
 
 
 def _grown(hours: Expr, later: Expr, earlier: Expr) -> Expr:
-    return _together(hours, later, negative(earlier))
+    """Where nothing was added the parts cancel but for the last bits of a float, which would be drawn as -$0."""
+    return rounded(_together(hours, later, negative(earlier)), _DUST)
 
 
 def _together(*parts: Expr) -> Expr:

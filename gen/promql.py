@@ -193,6 +193,11 @@ def number(value: Decimal | int) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
+def rounded(expr: Expr, to: Decimal) -> Expr:
+    """To the nearest multiple of `to`."""
+    return call("round", expr, number(to))
+
+
 def clock(ago: Duration | None = None) -> Expr:
     """Unix seconds now, or some time ago."""
     return Expr(f"vector(time() - {number(Decimal(ago.milliseconds) / 1000)})" if ago else "vector(time())")

@@ -344,6 +344,22 @@ def test_no_verdict_is_a_problem_too(program: Callable[[str], Path], tmp_path: P
     assert texts(promtool.run_tests(tmp_path)) == [f"rules-test.yaml:1:1: error: promtool: {expected}"]
 
 
+def test_a_file_that_fails_is_tested_once_more(program: Callable[[str], Path], tmp_path: Path) -> None:
+    """Alone, and what holds the second time is no finding: promtool's storage may have lost a sample."""
+    said = r"""
+        echo "$@" >>asked
+        test "$3" = a.yaml && printf '  SUCCESS\n'
+        printf '  FAILED:\n    expr: "b", time: 5m\n'
+        exit 1
+    """
+    assert texts(Promtool(program(said)).run_tests(tmp_path, ["a.yaml", "b.yaml"])) == [
+        'b.yaml:1:1: error: promtool: expr: "b", time: 5m'
+    ]
+    assert (tmp_path / "asked").read_text().splitlines() == ["test rules a.yaml b.yaml", "test rules b.yaml"]
+    passes = Promtool(program("test -e tried && exit 0; touch tried; printf '  FAILED:\\n    lost\\n'; exit 1"))
+    assert passes.run_tests(tmp_path, ["a.yaml"]) == []
+
+
 def test_one_that_hangs_is_stopped(program: Callable[[str], Path]) -> None:
     promtool = Promtool(program("exec sleep 3600"), timeout_seconds=0.2)
     assert texts(promtool.check_rules(GOOD_RULES)) == [
