@@ -37,7 +37,7 @@ def build(spec: Spec) -> dict[str, str]:
         **{
             tests.name: header_of_tests(tests.name, tests.what)
             + yamlio.dump(content(tests, tested_groups, tested_file))
-            for tests in rule_tests(tested, tested_groups)
+            for tests in rule_tests(tested)
         },
     }
 

@@ -19,7 +19,6 @@ from tollbook.gen.oracle import Cell
 from tollbook.gen.promql import series
 from tollbook.gen.promtest import Case, CaseFile, absent, expect, input_series, values
 from tollbook.gen.spec import Budget, Period, Spec
-from tollbook.gen.spending import remaining_seconds
 from tollbook.gen.timezones import utc_offset_changes
 
 _DAY_SECONDS = 86_400
@@ -86,6 +85,19 @@ class _Clock:
 def labels(spec: Spec, end: Duration) -> dict[str, str]:
     """Of the day, week and month in which a step ends."""
     return _labels(_local(end, utc_offset_changes(spec.prometheus.timezone)[0]))
+
+
+def remaining_seconds(timezone: str, period: Period, now_seconds: int) -> int:
+    """Until the period ends, while promtool's clock is in 1970, where no zone is taken to change its clocks."""
+    offset_seconds, _ = utc_offset_changes(timezone)
+    local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=now_seconds + offset_seconds)
+    today = (local - timedelta(milliseconds=1)).date()
+    ends = {
+        Period.DAY: today + timedelta(days=1),
+        Period.WEEK: today + timedelta(days=7 - today.weekday()),
+        Period.MONTH: date(today.year + today.month // 12, today.month % 12 + 1, 1),
+    }
+    return int((datetime.combine(ends[period], datetime.min.time(), UTC) - local).total_seconds())
 
 
 def _local(end: Duration, offset: int) -> date:

@@ -1,4 +1,4 @@
-"""Tests of the gateway's own dollars: what long contexts cost more, and an alert where they are not ours."""
+"""Tests of the gateway's own dollars: what long contexts cost more."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from decimal import Decimal
 
 from tollbook.gen import names, oracle, traffic
 from tollbook.gen.gateways import reports_usd
-from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Request
 from tollbook.gen.promql import eq, number, series, sum_by, sum_of_steps
-from tollbook.gen.promtest import Case, absent, billionths, constant, expect, expect_alerts, in_billionths, values
+from tollbook.gen.promtest import Case, absent, billionths, expect, in_billionths, values
 from tollbook.gen.spec import Gateway, Model, Spec
 from tollbook.gen.traffic import BORN, TOKENS
 
 _CELL = (names.PROVIDER, names.MODEL)
 
 
-def cases(spec: Spec, alerts: Sequence[Alert]) -> Iterator[Case]:
+def cases(spec: Spec) -> Iterator[Case]:
     tiered = [model for model in spec.models if model.prices[0].tiers]
     for gateway in _one_that_reports_and_one_that_does_not(spec) if tiered else ():
         yield _long_contexts(spec, gateway, tiered)
         yield _contexts_of_the_threshold(spec, gateway, tiered)
         yield _dearer_than_they_can_be(spec, gateway, tiered)
-    yield _disagreement(spec, next(rule for rule in alerts if rule.alert == names.ALERT_RECONCILIATION))
 
 
 def _one_that_reports_and_one_that_does_not(spec: Spec) -> list[Gateway]:
@@ -125,47 +123,3 @@ def _by_model(usd: dict[Model, Decimal]) -> list[tuple[dict[str, str], int]]:
         ({names.PROVIDER: model.provider, names.MODEL: model.name}, in_billionths(amount))
         for model, amount in usd.items()
     ]
-
-
-def _disagreement(spec: Spec, rule: Alert) -> Case:
-    """The gateway bills half of what we do, or something where we bill nothing. The alert waits, then tells by how
-    much. Pods may count dollars where the spec states a version that does not."""
-    gateway = next((gateway for gateway in spec.gateways if reports_usd(gateway)), spec.gateways[0])
-    model = next((model for model in spec.models if model.prices[0].rates.output), spec.models[0])
-    usd_per_token = model.prices[0].rates.output / oracle.MILLION
-    tokens = _some_dollars(usd_per_token) if usd_per_token else TOKENS
-    request = traffic.request_of(spec, gateway, model, model.name, output=tokens)
-    usd = tokens * usd_per_token
-    reported = usd / 2 or Decimal(1)
-    waits = traffic.steps_in(spec, rule.hold)
-    counted = traffic.counted(spec)
-    steps = counted + waits + 1
-    labels = {
-        names.GATEWAY: gateway.id,
-        names.PROVIDER: model.provider,
-        names.MODEL: model.name,
-        **traffic.kept_labels(spec),
-    }
-    series_in = (
-        traffic.up(spec, gateway, scraped=constant(1, steps)),
-        traffic.counter(spec, request, names.OUTPUT, values(absent(BORN), constant(tokens, steps - BORN))),
-        traffic.usd_counter(spec, request, values(absent(BORN), constant_usd(reported, steps - BORN))),
-    )
-    fires = traffic.instant(spec, counted + waits)
-    return Case(
-        "dollars that the gateway counts otherwise",
-        spec.prometheus.step,
-        series_in,
-        alerts=(
-            expect_alerts(rule.alert, traffic.instant(spec, counted + waits - 1), []),
-            expect_alerts(rule.alert, fires, [(rule, labels, usd - reported)]),
-        ),
-    )
-
-
-def _some_dollars(usd_per_token: Decimal) -> int:
-    """Tokens for over ten dollars, half of which is not so near to half a cent that floats may round it otherwise."""
-    tokens = TOKENS * (1 + int(10 / (usd_per_token * TOKENS)))
-    while abs(tokens * usd_per_token * 50 % 1 - Decimal("0.5")) < Decimal("0.01"):
-        tokens += TOKENS
-    return tokens

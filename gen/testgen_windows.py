@@ -8,22 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import (
-    names,
-    testgen_budget_edges,
-    testgen_budget_windows,
-    testgen_histories,
-    testgen_reconciliation,
-    traffic,
-)
+from tollbook.gen import names, testgen_histories, traffic
 from tollbook.gen.durations import Duration
-from tollbook.gen.model import Alert
 from tollbook.gen.oracle import Cell
 from tollbook.gen.promql import series
-from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, expect_alerts, input_series, values
+from tollbook.gen.promtest import Case, CaseFile, absent, constant, expect, input_series, values
 from tollbook.gen.spec import Spec
 
 #: Longer than every window but that of a month to date, which testgen_calendar tries.
@@ -48,18 +39,11 @@ _TOKENS = {names.INPUT: 1, names.OUTPUT: 10, names.CACHE_READ: 100, names.CACHE_
 _Labels = tuple[tuple[str, str], ...]
 
 
-def files(spec: Spec, alerts: Sequence[Alert]) -> Iterator[CaseFile]:
-    cases = (
-        *(_dollars(spec), _tokens(spec), _unpriced(spec, alerts), _idle(spec)),
-        *testgen_budget_windows.cases(spec, _END),
-        *testgen_reconciliation.cases(spec, _END),
-    )
+def files(spec: Spec) -> Iterator[CaseFile]:
+    cases = (_dollars(spec), _tokens(spec), _idle(spec))
     yield CaseFile(names.rules_test_file("windows"), "How far back the rules look", _END, cases)
     end = Duration(spec.prometheus.gap.milliseconds + _PAST.milliseconds)
-    pasts = (
-        *testgen_histories.cases(spec, end),
-        *testgen_budget_edges.cases(spec, end),
-    )
+    pasts = tuple(testgen_histories.cases(spec, end))
     if pasts:
         yield CaseFile(names.rules_test_file("pasts"), "What the past of a counter means for its bill", end, pasts)
 
@@ -106,25 +90,6 @@ def _tokens(spec: Spec) -> Case:
         _vector(names.OUTPUT_TOKENS_TOTAL, _fleet(spent[names.OUTPUT], 1)),
     ]
     return Case("tokens in the last minutes", step, tuple(series_in), tuple(samples))
-
-
-def _unpriced(spec: Spec, alerts: Sequence[Alert]) -> Case:
-    step, rule = spec.prometheus.step, next(rule for rule in alerts if rule.alert == names.ALERT_UNPRICED)
-    labels = {
-        names.GATEWAY: spec.gateways[0].id,
-        names.PROVIDER: spec.models[0].provider,
-        names.REQUEST_MODEL: traffic.UNLISTED_MODEL,
-        names.RESPONSE_MODEL: traffic.UNLISTED_MODEL,
-        **traffic.kept_labels(spec),
-    }
-    record, once = names.unpriced_tokens(step), {**labels, names.RESPONSE_MODEL: names.UNKNOWN}
-    series_in = (
-        *(input_series(record, {**labels, names.TOKEN_TYPE: of}, _lately(step, _TOKENS[of], _HOUR)) for of in _TOKENS),
-        input_series(record, {**once, names.TOKEN_TYPE: names.OUTPUT}, _last(step, 1)),
-    )
-    in_an_hour = Decimal(sum(_TOKENS.values()) * _held(_HOUR, step))
-    firing = expect_alerts(rule.alert, _END, [(rule, labels, in_an_hour), (rule, once, Decimal(1))])
-    return Case("tokens without a price in the last hour", step, series_in, alerts=(firing,))
 
 
 def _idle(spec: Spec) -> Case:
