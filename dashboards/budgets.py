@@ -33,10 +33,13 @@ SEVERITY_COLORS = {"critical": RED, "warning": ORANGE, "info": YELLOW, "none": Y
 
 CHECK_BUDGET = (
     "no data means that the rules of the budgets are not loaded. What counts toward a budget is its `match` in the "
-    "spec. Red: find who spends under *Top spenders*, then limit them or raise `usd`."
+    "spec. Red: find who spends under *Top spenders*, then limit them or raise `amount`."
 )
 NOT_FILTERED = "The filters at the top do not narrow budgets."
-LEGEND = f"{{{{{names.BUDGET}}}}}"
+
+
+def legend(spec: Spec) -> str:
+    return " ".join(f"{{{{{label}}}}}" for label in queries.told_apart_by(spec))
 
 
 def row(spec: Spec) -> Row | None:
@@ -67,13 +70,15 @@ def fullest(spec: Spec) -> Any:
         CHECK_BUDGET,
         [panel("Budgets used"), runbook(spec, "budgets")],
     )
-    return stat("Fullest budget", about, queries.fullest_budget(), SHARE, Steps(GREEN, {0.8: ORANGE, 1: RED}), LEGEND)
+    return stat(
+        "Fullest budget", about, queries.fullest_budget(spec), SHARE, Steps(GREEN, {0.8: ORANGE, 1: RED}), legend(spec)
+    )
 
 
 def month_forecast(spec: Spec, monthly: list[Budget]) -> Any:
     """Of the budget over everything, where there is one."""
-    shown = [budget for budget in monthly if not budget.match][:1] or monthly
-    is_one = len(shown) == 1
+    shown = [budget for budget in monthly if not budget.match and not budget.per][:1] or monthly
+    is_one = len(shown) == 1 and not shown[0].per
     about = About(
         "What the monthly budget will have spent when the month ends: spent so far, and the pace of the last seven "
         f"days for the rest of it. Red above the limit. {NOT_FILTERED}",
@@ -81,9 +86,9 @@ def month_forecast(spec: Spec, monthly: list[Budget]) -> Any:
         CHECK_BUDGET,
         [panel("Budgets used"), runbook(spec, "pace")],
     )
-    steps = Steps(GREEN, {_number(shown[0].usd): RED}) if is_one else Steps()
-    legend = "" if is_one else LEGEND
-    return stat("Forecast of the month", about, queries.budget_forecasts(shown), USD_ROUND, steps, legend)
+    steps = Steps(GREEN, {_number(shown[0].amount): RED}) if is_one else Steps()
+    shown_as = "" if is_one else legend(spec)
+    return stat("Forecast of the month", about, queries.budget_forecasts(spec, shown), USD_ROUND, steps, shown_as)
 
 
 def budgets_used(spec: Spec) -> Any:
@@ -93,7 +98,7 @@ def budgets_used(spec: Spec) -> Any:
     )
     about = About(shows, [names.BUDGET_SPENT, names.BUDGET_LIMIT], CHECK_BUDGET, [runbook(spec, "budgets")])
     steps = {budget.name: _steps(budget) for budget in spec.budgets}
-    return gauges("Budgets used", about, queries.budget_shares(), LEGEND, steps)
+    return gauges("Budgets used", about, queries.budget_shares(spec), legend(spec), steps)
 
 
 def _steps(budget: Budget) -> Steps:
@@ -114,10 +119,16 @@ def budget_table(spec: Spec) -> Any:
         "Each budget in dollars: its limit, what was spent in the current period, what is left (negative when "
         "overspent), and the pace in dollars a day."
     )
-    exprs = [queries.budget_limits(), queries.budget_spent(), queries.budget_left(), queries.budget_shares()]
+    exprs = [
+        queries.budget_limits(spec),
+        queries.budget_spent(spec),
+        queries.budget_left(spec),
+        queries.budget_shares(spec),
+    ]
     exprs.append(queries.budget_paces(spec))
     columns = [
         Column(names.BUDGET, "Budget"),
+        *(Column(label, label.replace("_", " ").capitalize()) for label in queries.told_apart_by(spec)[1:]),
         Column("Value #A", "Limit", USD_ROUND),
         Column("Value #B", "Spent", USD_ROUND),
         Column("Value #C", "Left", USD_ROUND),
@@ -130,7 +141,7 @@ def budget_table(spec: Spec) -> Any:
             " Calendar budgets have a forecast of their period's end, and those that will not last the moment at which "
             "the money runs out. Empty is good there: it lasts."
         )
-        exprs += [queries.budget_forecasts(), queries.run_out(spec)]
+        exprs += [queries.budget_forecasts(spec), queries.run_out(spec)]
         columns += [Column("Value #F", "Forecast", USD_ROUND), Column("Value #G", "Runs out", MOMENT)]
     about = About(f"{shows} {NOT_FILTERED}", records, CHECK_BUDGET, [runbook(spec, "pace")])
     return table("Budgets in dollars", about, exprs, columns, sort="Used")
@@ -142,7 +153,7 @@ def budgets_over_time(spec: Spec) -> Any:
         "zero where its next period begins; a rolling one falls as old spending leaves its window."
     )
     about = About(shows, [names.BUDGET_SPENT, names.BUDGET_LIMIT], CHECK_BUDGET, [runbook(spec, "budgets")])
-    exprs = {LEGEND: queries.budget_shares()}
+    exprs = {legend(spec): queries.budget_shares(spec)}
     return lines("Budgets over time", about, exprs, SHARE, bar_width_floor(spec.prometheus.step), limit=1)
 
 
@@ -154,5 +165,5 @@ def burn(spec: Spec, burns: Expr) -> Any:
         "above the line something runs away: find it under *Top spenders* with a time range of an hour, and stop it.",
         [runbook(spec, "pace"), panel("Top spenders by $group_by")],
     )
-    exprs = {f"{LEGEND}, {{{{{names.BURN}}}}}": burns}
+    exprs = {f"{legend(spec)}, {{{{{names.BURN}}}}}": burns}
     return lines("Burn of budgets", about, exprs, SHARE, bar_width_floor(spec.prometheus.step), limit=1)

@@ -16,6 +16,7 @@ from tollbook.gen.promql import (
     call,
     either,
     labelled,
+    largest,
     one_of,
     scalar,
     series,
@@ -27,30 +28,40 @@ from tollbook.gen.spec import Budget, Period, Spec
 DAY_SECONDS = 86_400
 MILLISECONDS = 1000
 
-
-def budget_limits() -> Expr:
-    return _of(names.BUDGET_LIMIT)
-
-
-def budget_spent() -> Expr:
-    return _of(names.BUDGET_SPENT)
+#: As many as a panel has room for.
+MOST_SHOWN = 20
 
 
-def budget_left() -> Expr:
-    return binary(budget_limits(), "-", budget_spent())
+def told_apart_by(spec: Spec) -> tuple[str, ...]:
+    """The labels that name a budget: of those for each value of a label, that one too."""
+    return tuple(dict.fromkeys([names.BUDGET, *(budget.per for budget in spec.budgets if budget.per)]))
 
 
-def budget_shares() -> Expr:
-    return binary(budget_spent(), "/", budget_limits())
+def budget_limits(spec: Spec) -> Expr:
+    return _of(spec, names.BUDGET_LIMIT)
 
 
-def fullest_budget() -> Expr:
-    return call("topk", "1", budget_shares())
+def budget_spent(spec: Spec) -> Expr:
+    return _of(spec, names.BUDGET_SPENT)
 
 
-def budget_forecasts(budgets: Sequence[Budget] = ()) -> Expr:
+def budget_left(spec: Spec) -> Expr:
+    return binary(budget_limits(spec), "-", budget_spent(spec))
+
+
+def budget_shares(spec: Spec) -> Expr:
+    """Of those used most, where a budget for each value of a label may be a thousand."""
+    shares = binary(budget_spent(spec), "/", budget_limits(spec))
+    return largest(MOST_SHOWN, shares) if any(budget.per for budget in spec.budgets) else shares
+
+
+def fullest_budget(spec: Spec) -> Expr:
+    return call("topk", "1", binary(budget_spent(spec), "/", budget_limits(spec)))
+
+
+def budget_forecasts(spec: Spec, budgets: Sequence[Budget] = ()) -> Expr:
     """Of these, or of all that have one."""
-    return _of(names.BUDGET_FORECAST, budgets)
+    return _of(spec, names.BUDGET_FORECAST, budgets)
 
 
 def budget_paces(spec: Spec) -> Expr:
@@ -60,14 +71,14 @@ def budget_paces(spec: Spec) -> Expr:
 
 def run_out(spec: Spec) -> Expr:
     """When the money is gone, for Grafana in milliseconds: of those that will not last until their period ends."""
-    seconds_left = binary(binary(budget_left(), ">", scalar(0)), "/", _paces(spec))
+    seconds_left = binary(binary(budget_left(spec), ">", scalar(0)), "/", _paces(spec))
     moment = binary(binary(call("time"), "+", seconds_left), "*", scalar(MILLISECONDS))
-    return both(moment, binary(budget_forecasts(), ">", budget_limits()))
+    return both(moment, binary(budget_forecasts(spec), ">", budget_limits(spec)))
 
 
-def _of(record: str, budgets: Sequence[Budget] = ()) -> Expr:
+def _of(spec: Spec, record: str, budgets: Sequence[Budget] = ()) -> Expr:
     named = [one_of(names.BUDGET, [budget.name for budget in budgets])] if budgets else []
-    return sum_by([names.BUDGET], series(record, *named).now())
+    return sum_by(told_apart_by(spec), series(record, *named).now())
 
 
 # ---- Pace ----------------------------------------------------------------------------------------------------
@@ -90,7 +101,7 @@ def _calendar_paces(spec: Spec) -> Iterator[Expr]:
     for period in Period:
         budgets = calendar_budgets(spec, period)
         if budgets:
-            ahead = binary(_of(names.BUDGET_FORECAST, budgets), "-", _of(names.BUDGET_SPENT, budgets))
+            ahead = binary(_of(spec, names.BUDGET_FORECAST, budgets), "-", _of(spec, names.BUDGET_SPENT, budgets))
             remaining = series(names.PERIOD_REMAINING, one_of(names.PERIOD, [period.value])).now()
             yield binary(ahead, "/", aggregate("max", remaining), on=(), group_left=())
 
@@ -99,7 +110,7 @@ def _rolling_paces(spec: Spec) -> Iterator[Expr]:
     windows = dict.fromkeys(budget.period for budget in spec.budgets if isinstance(budget.period, Duration))
     for window in windows:
         budgets = [budget for budget in spec.budgets if budget.period == window]
-        yield binary(_of(names.BUDGET_SPENT, budgets), "/", scalar(Decimal(window.milliseconds) / MILLISECONDS))
+        yield binary(_of(spec, names.BUDGET_SPENT, budgets), "/", scalar(Decimal(window.milliseconds) / MILLISECONDS))
 
 
 # ---- Burn ----------------------------------------------------------------------------------------------------
@@ -111,14 +122,14 @@ def burns(spec: Spec) -> Expr | None:
     for budget in spec.budgets:
         for row in burn_rows(budget):
             watched.setdefault(row, []).append(budget)
-    return either(*(_burn(row, budgets) for row, budgets in watched.items())) if watched else None
+    return either(*(_burn(spec, row, budgets) for row, budgets in watched.items())) if watched else None
 
 
-def _burn(row: BurnRow, budgets: Sequence[Budget]) -> Expr:
+def _burn(spec: Spec, row: BurnRow, budgets: Sequence[Budget]) -> Expr:
     """The alert needs both windows, so the one that is further away counts."""
-    spent = _of(names.budget_increase(row.long), budgets)
-    lately = binary(_of(names.budget_increase(row.short), budgets), "*", scalar(row.shorts_in_long))
-    alerting = binary(_of(names.BUDGET_LIMIT, budgets), "*", scalar(Decimal(row.percent) / 100))
+    spent = _of(spec, names.budget_increase(row.long), budgets)
+    lately = binary(_of(spec, names.budget_increase(row.short), budgets), "*", scalar(row.shorts_in_long))
+    alerting = binary(_of(spec, names.BUDGET_LIMIT, budgets), "*", scalar(Decimal(row.percent) / 100))
     return labelled(binary(smaller(spent, lately), "/", alerting), names.BURN, row.speed.value)
 
 

@@ -35,11 +35,10 @@ from tollbook.gen.promql import (
     Window,
     both,
     either,
-    labelled,
     negative,
     over_time,
     rounded,
-    sum_without,
+    sum_of_parts,
     unless,
 )
 from tollbook.gen.promql_moments import at_end, is_end
@@ -47,9 +46,6 @@ from tollbook.gen.promql_moments import at_end, is_end
 #: Dollars or tokens, far below what is shown and far above what floats leave over. A power of two, for floats are
 #: rounded to multiples of one without an error.
 _DUST = Decimal(2) ** -30
-
-#: A label that lives inside one expression only, and tells the parts of a sum apart.
-_PART = "part"
 
 
 def in_range(ledger: Selector) -> Expr:
@@ -65,7 +61,7 @@ def in_window(ledger: Selector, window: Window) -> Expr:
 def per_bar(ledger: Selector, step: Duration) -> Expr:
     so_far = _hour_to_date(ledger)
     over = _grown(over_time("sum", _of_hour(ledger), INTERVAL, -INTERVAL), so_far.now(-INTERVAL), so_far.now())
-    running = _together(at_end("sum", ledger, INTERVAL, -INTERVAL), at_end("sum", ledger, step))
+    running = sum_of_parts(at_end("sum", ledger, INTERVAL, -INTERVAL), at_end("sum", ledger, step))
     return either(both(running, is_end(), on=()), unless(over, is_end(), on=()))
 
 
@@ -86,13 +82,7 @@ def bar_width_floor(step: Duration) -> str:
 
 def _grown(hours: Expr, later: Expr, earlier: Expr) -> Expr:
     """Where nothing was added the parts cancel but for the last bits of a float, which would be drawn as -$0."""
-    return rounded(_together(hours, later, negative(earlier)), _DUST)
-
-
-def _together(*parts: Expr) -> Expr:
-    """Their sum, series by series, also where only some have a series."""
-    told_apart = (labelled(part, _PART, str(number)) for number, part in enumerate(parts))
-    return sum_without([_PART], either(*told_apart))
+    return rounded(sum_of_parts(hours, later, negative(earlier)), _DUST)
 
 
 def _of_hour(ledger: Selector) -> Selector:

@@ -16,10 +16,11 @@ from demo.billing import Bill, Biller
 from demo.blocks import Blocks
 from demo.exposition import Process
 from demo.fleet import DAY, MINUTE, WEEK, Fleet, Pod, fleet_of
-from demo.ledger import LOOK_BACK, SAMPLED_SECONDS, Ledger, series
+from demo.ledger import SAMPLED_SECONDS, Ledger, series
 from demo.pods import Pods
 from tollbook import rules
 from tollbook.gen import names
+from tollbook.gen.pacing import LOOK_BACK
 from tollbook.gen.promtool import find
 from tollbook.gen.spec import Spec
 
@@ -70,7 +71,7 @@ def write(
 def _idle_steps(fleet: Fleet, end: int) -> range:
     """The ends of a minute's steps but the last, which stands for the minute. By the gateways' entries the rules
     know how much of the time before they have seen, as far as they look back for a pace."""
-    seen = fleet.now - end < max(LOOK_BACK.values())
+    seen = fleet.now - end < max(LOOK_BACK.values()).seconds
     step = fleet.spec.prometheus.step.seconds
     return range(end - MINUTE + step, end, step) if seen else range(0)
 

@@ -7,7 +7,7 @@ five minutes, which is as far as Prometheus looks back for a value.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -16,15 +16,17 @@ from typing import TypeVar
 from demo.billing import Bill, Labels
 from demo.dated import at_prices_of, local_day
 from demo.fleet import DAY, HOUR, MINUTE
-from demo.windows import Figures, Hours, SinceBegin, Window, total
+from demo.windows import Figures, Hours, SinceBegin, Window, counted, total
 from tollbook import rules
 from tollbook.gen import names
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import stated_semantics
 from tollbook.gen.model import Recording
+from tollbook.gen.pacing import LOOK_BACK, windows
 from tollbook.gen.promql import quote
 from tollbook.gen.spec import Budget, Period, Spec
 from tollbook.gen.timezones import zone
+from tollbook.gen.traffic import budget_labels
 
 #: How far apart the figures are that are made of the ledger.
 SAMPLED_SECONDS = 300
@@ -33,8 +35,6 @@ SAMPLED_SECONDS = 300
 Sample = tuple[str, Decimal | int]
 F = TypeVar("F", Decimal, int)
 
-#: The pace that a forecast takes for the rest of a period is that of the last so many seconds.
-LOOK_BACK = {Period.DAY: DAY, Period.WEEK: 7 * DAY, Period.MONTH: 7 * DAY}
 PERIODS = (names.DAY, names.WEEK, names.MONTH)
 EPOCH = date(1970, 1, 1).toordinal()
 
@@ -46,11 +46,10 @@ class Ledger:
         self._known: dict[str, dict[Labels, int]] = {}
         recordings = [rule for group in rules.build(spec) for rule in group.rules if isinstance(rule, Recording)]
         self._recorded = {rule.record for rule in recordings}
-        self._paces = _paces(recordings)
         self._reported_hour, self._difference_hour = Window(HOUR), Window(HOUR)
         self._recent_tokens = Window(5 * MINUTE)
         self._to_date = {period: SinceBegin() for period in Period}
-        self._sliding = {seconds: Window(seconds) for seconds in _window_seconds(spec, self._paces)}
+        self._sliding = {seconds: Window(seconds) for seconds in _window_seconds(spec)}
         self._by_hour: dict[str, Hours] = defaultdict(Hours)
         self._prices_of_day: dict[date, tuple[Sample, ...]] = {}
         self._begin = self._end = self._put_down = 0
@@ -167,30 +166,41 @@ class Ledger:
             yield from _samples(to_date, sums)
 
     def _budgets(self) -> Iterator[Sample]:
-        for seconds in set(LOOK_BACK.values()):
-            known = min(seconds, self._end - self._begin)
+        for window in set(LOOK_BACK.values()):
+            known = min(window.seconds, self._end - self._begin)
             for gateway in self._spec.gateways:
-                yield series(names.ledger_seconds(Duration(seconds * 1000)), _of_gateway(gateway.id)), known
+                yield series(names.ledger_seconds(window), _of_gateway(gateway.id)), known
         for period in Period:
             yield series(names.PERIOD_REMAINING, ((names.PERIOD, period.value),)), self._remaining(period)
         for budget in self._spec.budgets:
-            own = ((names.BUDGET, budget.name),)
-            yield series(names.BUDGET_LIMIT, own), budget.usd
-            yield series(names.BUDGET_SPENT, own), self._spent(budget)
-            for record, seconds in self._paces.get(budget.name, {}).items():
-                yield series(record, own), total(self._sliding[seconds].sums, **budget.match)
+            yield from self._budget(budget)
+
+    def _budget(self, budget: Budget) -> Iterator[Sample]:
+        spent = counted(budget, self._spent(budget.period))
+        lately = {window: counted(budget, self._sliding[window.seconds].sums) for window in windows(budget)}
+        limits = (
+            {"": budget.amount}
+            if not budget.per
+            else {value: budget.amount for value in spent if value not in names.NOBODY}
+        )
+        limits |= {override.value: override.amount for override in budget.overrides}
+        for value, limit in limits.items():
+            own = tuple(budget_labels(budget, value).items())
+            usd = spent.get(value, Decimal())
+            yield series(names.BUDGET_LIMIT, own), limit
+            yield series(names.BUDGET_SPENT, own), usd
+            for window, sums in lately.items():
+                yield series(names.budget_increase(window), own), sums.get(value, Decimal())
             if isinstance(budget.period, Period):
-                yield series(names.BUDGET_FORECAST, own), self._forecast(budget, budget.period)
+                of_late = lately[LOOK_BACK[budget.period]].get(value, Decimal())
+                yield series(names.BUDGET_FORECAST, own), self._forecast(usd, of_late, budget.period)
 
-    def _spent(self, budget: Budget) -> Decimal:
-        if isinstance(budget.period, Period):
-            return total(self._to_date[budget.period].sums, **budget.match)
-        return total(self._sliding[budget.period.milliseconds // 1000].sums, **budget.match)
+    def _spent(self, period: Period | Duration) -> Figures:
+        return self._to_date[period].sums if isinstance(period, Period) else self._sliding[period.seconds].sums
 
-    def _forecast(self, budget: Budget, period: Period) -> Decimal:
-        known = min(LOOK_BACK[period], self._end - self._begin)
-        lately = total(self._sliding[LOOK_BACK[period]].sums, **budget.match)
-        return self._spent(budget) + lately / known * self._remaining(period)
+    def _forecast(self, spent: Decimal, lately: Decimal, period: Period) -> Decimal:
+        known = min(LOOK_BACK[period].seconds, self._end - self._begin)
+        return spent + lately / known * self._remaining(period)
 
     def _remaining(self, period: Period) -> int:
         """Seconds until it ends, where no clock changes."""
@@ -210,29 +220,11 @@ class Ledger:
         return self._prices_of_day[day]
 
 
-def _paces(recordings: Iterable[Recording]) -> dict[str, dict[str, int]]:
-    """By budget, the records of what was spent of it within windows that slide, and how many seconds these last."""
-    prefix = names.budget_increase(Duration(0)).removesuffix(str(Duration(0)))
-    paces: dict[str, dict[str, int]] = {}
-    for rule in recordings:
-        if rule.record.startswith(prefix):
-            window = Duration.parse(rule.record.removeprefix(prefix))
-            paces.setdefault(rule.labels[names.BUDGET], {})[rule.record] = window.seconds
-    return paces
-
-
-def _window_seconds(spec: Spec, paces: Mapping[str, Mapping[str, int]]) -> set[int]:
+def _window_seconds(spec: Spec) -> set[int]:
     """Of all windows that slide: the fleet's, the budgets' own, and those over which a budget's pace is taken."""
     rolling = {budget.period.seconds for budget in spec.budgets if isinstance(budget.period, Duration)}
-    return {
-        HOUR,
-        DAY,
-        7 * DAY,
-        30 * DAY,
-        *rolling,
-        *LOOK_BACK.values(),
-        *(s for own in paces.values() for s in own.values()),
-    }
+    paces = {window.seconds for budget in spec.budgets for window in windows(budget)}
+    return {HOUR, DAY, 7 * DAY, 30 * DAY, *rolling, *paces}
 
 
 def _facts(spec: Spec) -> Iterator[Sample]:

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from demo.billing import Labels
 from demo.fleet import HOUR
+from tollbook.gen.spec import Budget
+from tollbook.gen.traffic import fits
 
 Figures = Mapping[Labels, Decimal]
 
@@ -92,6 +94,17 @@ def _added(parts: list[dict[Labels, Decimal | int]]) -> Mapping[Labels, Decimal 
     for part in parts:
         for labels, figure in part.items():
             sums[labels] = sums.get(labels, 0) + figure
+    return sums
+
+
+def counted(budget: Budget, figures: Figures) -> dict[str, Decimal]:
+    """What the budget counts of it, by the value of the label that it is per; by nothing where there is none."""
+    sums: dict[str, Decimal] = {}
+    for labels, figure in figures.items():
+        own = dict(labels)
+        if all(any(fits(own.get(name, ""), value) for value in values) for name, values in budget.match.items()):
+            value = own.get(budget.per, "") if budget.per else ""
+            sums[value] = sums.get(value, Decimal()) + figure
     return sums
 
 

@@ -1,25 +1,10 @@
-"""The template language of alerts: what Alertmanager is told is composed here, and rendered here for the tests."""
+"""The template language of alerts: what Alertmanager is told is composed here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
-from tollbook.gen.promql import Expr, quote
-
-#: What a query gave: the labels and the value of each series, in order.
-Rows = Sequence[tuple[Mapping[str, str], Decimal]]
-
-_TEMPLATE = re.compile(
-    r'\{\{ (?:\$labels\.(?P<label>\w+)|\$value \| printf "%\.(?P<digits>\d)f"|(?P<braces>"\{\{")) \}\}'
-)
-# No user's text looks so, for in those `{{` is in quotes.
-_ROWS = re.compile(r'\{\{ range query "(?:[^"\\]|\\.)*" \}\}(?P<row>.*)\{\{ end \}\}\Z', re.DOTALL)
-_IN_ROW = re.compile(
-    r"\{\{ with \.Labels\.(?P<label>\w+) \}\}(?P<before>[^{]*)\{\{ \. \}\}\{\{ end \}\}"
-    r'|\{\{ \.Value \| printf "%\.(?P<digits>\d)f" \}\}'
-)
+from tollbook.gen.promql import Expr, Matcher, eq, quote
 
 
 def literal(text: str) -> str:
@@ -37,13 +22,38 @@ def value(decimals: int) -> str:
     return f'{{{{ $value | printf "%.{decimals}f" }}}}'
 
 
+# ---- Queries -----------------------------------------------------------------------------------------------------
+
+#: Begins the name of a label in a text that no user writes: a private character of Unicode.
+_OWN = "\ue000"
+
+
+def own(name: str) -> Matcher:
+    """In a query of a text: series that have the same value of this label as the one that fires."""
+    return eq(name, f"{_OWN}{name}")
+
+
+def queried(query: Expr, decimals: int) -> str:
+    """The value of the one series that the query gives."""
+    return f'{{{{ with {_asked(query)} }}}}{{{{ . | first | value | printf "%.{decimals}f" }}}}{{{{ end }}}}'
+
+
+def _asked(query: Expr) -> str:
+    """Go reads a text in double quotes as PromQL does; within one, braces begin and end nothing."""
+    text = str(query)
+    labels = re.findall(rf'"{_OWN}(\w+)"', text)
+    if not labels:
+        return f"query {quote(text)}"
+    form = re.sub(rf'"{_OWN}\w+"', "%q", text.replace("%", "%%"))
+    return f"printf {quote(form)} {' '.join(f'$labels.{label}' for label in labels)} | query"
+
+
 # ---- Lists -------------------------------------------------------------------------------------------------------
 
 
 def listed(query: Expr, row: str) -> str:
     """The end of a text: a row for each series that the query gives when the alert is evaluated."""
-    # Go reads a text in double quotes as PromQL does; within one, braces begin and end nothing.
-    return f"{{{{ range query {quote(str(query))} }}}}{row}{{{{ end }}}}"
+    return f"{{{{ range {_asked(query)} }}}}{row}{{{{ end }}}}"
 
 
 def row_label(before: str, name: str) -> str:
@@ -53,32 +63,3 @@ def row_label(before: str, name: str) -> str:
 
 def row_value(decimals: int) -> str:
     return f'{{{{ .Value | printf "%.{decimals}f" }}}}'
-
-
-# ---- As Prometheus would say it ----------------------------------------------------------------------------------
-
-
-def rendered(template: str, labels: Mapping[str, str], amount: Decimal, rows: Rows = ()) -> str:
-    """`rows`: what the query of the text's list gives."""
-    found = _ROWS.search(template)
-    head = template[: found.start()] if found else template
-    return _head(head, labels, amount) + "".join(_row(found["row"], *row) for row in rows if found)
-
-
-def _head(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
-    def filled(match: re.Match[str]) -> str:
-        if match["braces"]:
-            return "{{"
-        return labels[match["label"]] if match["label"] else f"{amount:.{match['digits']}f}"
-
-    return _TEMPLATE.sub(filled, template)
-
-
-def _row(template: str, labels: Mapping[str, str], amount: Decimal) -> str:
-    def filled(match: re.Match[str]) -> str:
-        if match["digits"]:
-            return f"{amount:.{match['digits']}f}"
-        text = labels.get(match["label"], "")
-        return match["before"] + text if text else ""
-
-    return _IN_ROW.sub(filled, template)

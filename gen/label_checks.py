@@ -25,13 +25,13 @@ _USED_BY: Mapping[str, tuple[str, ...]] = {
     ),
     "tollbook": (
         *("model", "provider", "budget", "day", "week", "month", "severity", "threshold", "token_semantics"),
-        *("attribution", "period", "burn"),
+        *("attribution", "period", "burn", "per", "matches", "window", "watch", "pack"),
     ),
 }
 _USED_PREFIXES = {"gen_ai_": "agentgateway's own metrics", "__": "Prometheus", "shown_": "tollbook"}
 
 # An alert carries few labels; `namespace`, for one, is free and what Alertmanager routes by in Kubernetes.
-_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold", "burn")
+_USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold", "burn", "period", "per")
 
 
 def label_findings(resolved: Resolved) -> Iterator[Problem]:
@@ -65,12 +65,12 @@ def _repeated(resolved: Resolved) -> Iterator[Problem]:
         yield sections[place].error(f"the label {quoted(label)} is given twice", place, also_at(first))
 
 
-def alert_label_findings(section: Section) -> Iterator[Problem]:
-    """Of a budget's own labels."""
-    for label in section.stated("labels"):
+def alert_label_findings(section: Section, *steps: str) -> Iterator[Problem]:
+    """Of a budget's own labels, at the end of these steps."""
+    for label in section.stated_at(*steps):
         if label in _USED_IN_ALERTS or label.startswith("__"):
             yield section.error(
                 f"the label {quoted(label)} is already used by its alerts",
-                section.key_place("labels", label),
+                section.key_place(*steps, label),
                 "choose another name",
             )

@@ -57,6 +57,16 @@ SEVERITY = "severity"
 THRESHOLD = "threshold"
 BURN = "burn"
 PERIOD = "period"
+#: The label each value of which has a budget of its own.
+PER = "per"
+#: By which labels a budget counts, joined by commas.
+MATCHES = "matches"
+#: Over which period or sliding window dollars are summed.
+WINDOW = "window"
+#: What of a budget is watched: its forecast, or a speed of burning.
+WATCH = "watch"
+#: Tells the rules apart that record many facts of one kind.
+PACK = "pack"
 #: Which attribution label an alert is about.
 ATTRIBUTION = "attribution"
 TAG = "tag"
@@ -110,6 +120,8 @@ EXACT, NO_CATALOG = "Exact", "NoCatalog"
 
 #: An attribution label's value under which those beyond its limit are summed.
 OTHER = "other"
+#: Values of a label that are nobody's name.
+NOBODY = ("", UNKNOWN, OTHER)
 
 # ---- Records: level:metric:operation ----------------------------------------------------------------
 PRICE = "agentgateway:price_usd_per_mtok"
@@ -132,6 +144,14 @@ WEEK_TOTAL, MONTH_TOTAL = "agentgateway:cost_usd_of_week:week_to_date", "agentga
 
 BUDGET_LIMIT, BUDGET_SPENT = "agentgateway:budget_usd:limit", "agentgateway:budget_usd:spent"
 BUDGET_FORECAST = "agentgateway:budget_usd:forecast"
+#: Dollars at which each of a budget's thresholds is reached.
+BUDGET_THRESHOLD = "agentgateway:budget_usd:threshold"
+#: What the spec says of budgets: dollars, the label values that each counts, and its alerts with their severities.
+BUDGET_AMOUNT, BUDGET_SCOPE = "agentgateway:budget:amount_usd", "agentgateway:budget:scope"
+BUDGET_THRESHOLD_RATIO = "agentgateway:budget:threshold_ratio"
+BUDGET_WATCH = "agentgateway:budget:watch"
+#: Dollars within a period or window, by the labels that budgets match.
+BUDGET_COUNTED = "agentgateway:budget:counted_usd"
 PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
 
 #: Facts: other names of a model, the gateways that the spec names, and whose a standalone target is.
@@ -139,7 +159,9 @@ MODEL_ALIAS = "agentgateway:model:alias"
 GATEWAY_INFO = "agentgateway:gateway:info"
 GATEWAY_INSTANCE = "agentgateway:gateway:instance"
 #: What rules read whether or not this spec has any.
-FACTS = frozenset({MODEL_ALIAS, GATEWAY_INFO, GATEWAY_INSTANCE})
+FACTS = frozenset(
+    {MODEL_ALIAS, GATEWAY_INFO, GATEWAY_INSTANCE, BUDGET_AMOUNT, BUDGET_SCOPE, BUDGET_THRESHOLD_RATIO, BUDGET_WATCH}
+)
 #: The one model of each name.
 MODEL_NAMES = "agentgateway:model:names"
 #: One series for each pod, pair of model names and owner that shows usage: its tokens so far.

@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from tollbook.gen.durations import Duration
 
+#: A label that lives inside one expression only, and tells the parts of a sum apart.
+_PART = "part"
+
 _MILLISECOND = Duration(1)
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -77,6 +80,14 @@ def matches(label: str, regex: str) -> Matcher:
 
 def matches_not(label: str, regex: str) -> Matcher:
     return Matcher(label, "!~", regex)
+
+
+def globs(label: str, patterns: Iterable[str]) -> Matcher:
+    """One of these values, in which `*` stands for any text."""
+    patterns = sorted(set(patterns))
+    if not any("*" in pattern for pattern in patterns):
+        return one_of(label, patterns)
+    return Matcher(label, "=~", "|".join(".*".join(map(regex_literal, pattern.split("*"))) for pattern in patterns))
 
 
 def quote(text: str) -> str:
@@ -235,6 +246,12 @@ def sum_by(by: Sequence[str], expr: Expr) -> Expr:
 
 def sum_without(labels: Sequence[str], expr: Expr) -> Expr:
     return Expr(f"sum without ({', '.join(labels)}) ({expr})")
+
+
+def sum_of_parts(*parts: Expr) -> Expr:
+    """Their sum, series by series, also where only some have a series."""
+    told_apart = (labelled(part, _PART, str(position)) for position, part in enumerate(parts))
+    return sum_without([_PART], either(*told_apart))
 
 
 def largest(count: int, expr: Expr, by: Sequence[str] = ()) -> Expr:

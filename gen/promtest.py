@@ -1,24 +1,18 @@
-"""The shapes of a promtool unit-test file: input series, expected samples and expected alerts, as plain data."""
+"""The shapes of a promtool unit-test file: input series and expected samples, as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen.annotations import Rows, rendered
 from tollbook.gen.durations import Duration
-from tollbook.gen.model import Alert
 from tollbook.gen.promql import Expr, binary, call, number, quote, scalar
 from tollbook.gen.promql_layout import layout
 
 #: promtool compares floats bit by bit, so dollars are compared as whole billionths of a dollar.
 PER_DOLLAR = 10**9
-
-
-#: The rule that fires, the labels of its series, the value of its expression, and the rows that its text lists, if any.
-Firing = tuple[Alert, Mapping[str, str], Decimal] | tuple[Alert, Mapping[str, str], Decimal, Rows]
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,6 @@ class Case:
     """The time between two input samples."""
     series: tuple[dict[str, str], ...] = ()
     samples: tuple[dict[str, Any], ...] = ()
-    alerts: tuple[dict[str, Any], ...] = ()
 
     def data(self) -> dict[str, Any]:
         return {
@@ -36,7 +29,6 @@ class Case:
             "interval": str(self.step),
             "input_series": list(self.series),
             **({"promql_expr_test": list(self.samples)} if self.samples else {}),
-            **({"alert_rule_test": list(self.alerts)} if self.alerts else {}),
         }
 
 
@@ -89,18 +81,6 @@ def in_billionths(usd: Decimal) -> int:
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{usd} USD is no whole number of billionths")
     return int(scaled)
-
-
-def expect_alerts(alertname: str, at: Duration, firing: Sequence[Firing]) -> dict[str, Any]:
-    """Empty: silent."""
-    expected = [_expected_alert(*fires) for fires in firing]
-    return {"eval_time": str(at), "alertname": alertname, "exp_alerts": expected}
-
-
-def _expected_alert(rule: Alert, series: Mapping[str, str], value: Decimal, rows: Rows = ()) -> dict[str, Any]:
-    labels = {**series, **{label: rendered(text, series, value) for label, text in rule.labels.items()}}
-    texts = {key: rendered(text, labels, value, rows) for key, text in rule.annotations.items()}
-    return {"exp_labels": labels, "exp_annotations": texts}
 
 
 def _plain(value: Decimal | int) -> int | Decimal:

@@ -28,6 +28,7 @@ from tollbook.gen.spec import (
     Limits,
     Model,
     Monitor,
+    Override,
     Period,
     Price,
     Prometheus,
@@ -196,21 +197,46 @@ def _budget(data: Mapping[str, Any]) -> Budget:
     alert_at = data.get("alert_at", {"80": "warning", "100": "critical"})
     forecast = data.get("forecast", "never" if is_rolling else "warning")
     burn = data.get("burn", {} if is_short else {"fast": "critical", "slow": "warning"})
-    thresholds = (Threshold(Decimal(percent), severity) for percent, severity in alert_at.items())
+    thresholds, labels = _thresholds(alert_at), data.get("labels", {})
+    overrides = (
+        _override(value, entry if isinstance(entry, Mapping) else {"amount": entry}, data, thresholds)
+        for value, entry in data.get("overrides", {}).items()
+    )
+    per = data.get("per", "")
     return Budget(
         name=data["name"],
-        usd=Decimal(data["usd"]),
+        amount=Decimal(data["amount"]),
         period=period,
-        match={MATCH_LABELS.get(key, key): _matched(key, value) for key, value in data.get("match", {}).items()},
-        thresholds=tuple(sorted(thresholds, key=lambda threshold: threshold.percent)),
-        labels=data.get("labels", {}),
+        per=MATCH_LABELS.get(per, per),
+        match={MATCH_LABELS.get(key, key): _matched(key, values) for key, values in data.get("match", {}).items()},
+        thresholds=thresholds,
+        labels=labels,
+        overrides=tuple(overrides),
         forecast=None if forecast == "never" else forecast,
         burn={Burn(speed): severity for speed, severity in burn.items()},
     )
 
 
-def _matched(key: str, value: str) -> str:
-    return current_provider(value) if key == "provider" else value
+def _thresholds(alert_at: Mapping[str, str]) -> tuple[Threshold, ...]:
+    thresholds = (Threshold(Decimal(percent), severity) for percent, severity in alert_at.items())
+    return tuple(sorted(thresholds, key=lambda threshold: threshold.percent))
+
+
+def _override(
+    value: str, entry: Mapping[str, Any], budget: Mapping[str, Any], thresholds: tuple[Threshold, ...]
+) -> Override:
+    """What it leaves out is the budget's own; its labels are added to those."""
+    return Override(
+        value=value,
+        amount=Decimal(entry.get("amount", budget["amount"])),
+        thresholds=_thresholds(entry["alert_at"]) if "alert_at" in entry else thresholds,
+        labels={**budget.get("labels", {}), **entry.get("labels", {})},
+    )
+
+
+def _matched(key: str, values: str | list[str]) -> tuple[str, ...]:
+    listed = [values] if isinstance(values, str) else values
+    return tuple(dict.fromkeys(current_provider(value) if key == "provider" else value for value in listed))
 
 
 def _period(text: str) -> Period | Duration:

@@ -30,7 +30,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "alert": rule.alert,
         "expr": _laid_out(rule.expr),
         **({"for": str(rule.hold)} if rule.hold.milliseconds else {}),
-        "labels": dict(rule.labels),
+        **({"labels": dict(rule.labels)} if rule.labels else {}),
         "annotations": dict(rule.annotations),
     }
 

@@ -33,6 +33,16 @@ class Section:
         """What the file says, and nothing to iterate over where it says nothing: defaults are `resolve`'s."""
         return self.data[key] if key in self.data else ()
 
+    def stated_at(self, *steps: str) -> Any:
+        """The same, further inside."""
+        inner: Any = self.data
+        for step in steps:
+            inner = inner[step] if step in inner else {}
+        return inner
+
+    def stated_items(self, key: str) -> Any:
+        return self.data.get(key, {}).items()
+
     def key_place(self, *steps: str | int) -> Place:
         return self.document.key_place((*self.path, *steps))
 

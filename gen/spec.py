@@ -197,19 +197,48 @@ class Burn(StrEnum):
 
 
 @dataclass(frozen=True)
-class Budget:
-    name: str
-    usd: Decimal
-    period: Period | Duration
-    """A calendar period in the spec's time zone, or a rolling window."""
-    match: Mapping[str, str]
-    """Metric label -> value; every one must hold."""
+class Override:
+    """What is another one for one value of a budget's `per` label."""
+
+    value: str
+    amount: Decimal
     thresholds: tuple[Threshold, ...]
     labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Budget:
+    name: str
+    amount: Decimal
+    """USD in each period; with `per`, for each value that has no override."""
+    period: Period | Duration
+    """A calendar period in the spec's time zone, or a rolling window."""
+    per: str
+    """Metric label, each value of which has a budget of its own; empty: there is one budget."""
+    match: Mapping[str, tuple[str, ...]]
+    """Metric label -> values, of which one must hold, `*` standing for any text; every label must."""
+    thresholds: tuple[Threshold, ...]
+    labels: Mapping[str, str]
+    overrides: tuple[Override, ...]
     forecast: str | None
     """Severity of the alert that the period will end over the limit; None: no such alert, as for rolling windows."""
     burn: Mapping[Burn, str]
     """Severity of the alert on each speed of burning that is watched."""
+
+    @property
+    def counts_by(self) -> tuple[str, ...]:
+        """The labels by which it tells what it counts."""
+        return tuple(dict.fromkeys([*self.match, *([self.per] if self.per else [])]))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the spec alone says which values it counts, and not what is seen."""
+        return not self.per and not any("*" in value for values in self.match.values() for value in values)
+
+    def named(self, label: str) -> tuple[str, ...]:
+        """Values of the label that it names."""
+        overridden = (override.value for override in self.overrides) if label == self.per else ()
+        return (*(value for value in self.match.get(label, ()) if "*" not in value), *overridden)
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,11 @@ def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
     samples = [expect(series(names.CALENDAR).now(), clock.end, [({"__name__": names.CALENDAR, **today}, 1)])]
     samples += [_to_date(clock, cells, period) for period in Period]
     if spec.budgets:
-        spent = [({names.BUDGET: budget.name}, _spent(clock, cells, budget)) for budget in spec.budgets]
-        named = [({"__name__": names.BUDGET_SPENT, **labels}, usd) for labels, usd in spent]
+        named = [
+            ({"__name__": names.BUDGET_SPENT, **labels}, usd)
+            for budget in spec.budgets
+            for labels, usd in _spent(clock, cells, budget)
+        ]
         samples.append(expect(series(names.BUDGET_SPENT).now(), clock.end, named))
         samples.append(_remaining(spec, clock))
     cost = names.cost(spec.prometheus.step)
@@ -176,6 +179,13 @@ def _first_day(spec: Spec, clock: _Clock) -> Case:
     return Case("the totals of the first day", _READ_EVERY, totals, tuple(expected))
 
 
-def _spent(clock: _Clock, cells: Sequence[Cell], budget: Budget) -> int:
-    shares = sum(number for number, cell in enumerate(cells, start=1) if traffic.is_counted(budget, cell))
-    return shares * clock.usd_of(budget.period)
+def _spent(clock: _Clock, cells: Sequence[Cell], budget: Budget) -> Iterator[tuple[dict[str, str], int]]:
+    shares: dict[str, int] = dict.fromkeys((override.value for override in budget.overrides), 0)
+    if not budget.per:
+        shares[""] = 0
+    for number, cell in enumerate(cells, start=1):
+        if traffic.is_counted(budget, cell):
+            value = traffic.labels_of(cell)[budget.per] if budget.per else ""
+            shares[value] = shares.get(value, 0) + number
+    for value, share in shares.items():
+        yield traffic.budget_labels(budget, value), share * clock.usd_of(budget.period)

@@ -102,7 +102,12 @@ def _idle(spec: Spec) -> Case:
     records = names.gateway_cost(spec.prometheus.step), names.INPUT_TOKENS_BY_GATEWAY, names.OUTPUT_TOKENS_BY_GATEWAY
     samples = [_vector(record, idle) for record in records]
     if spec.budgets:
-        samples.append(_vector(names.BUDGET_SPENT, [({names.BUDGET: budget.name}, 0) for budget in spec.budgets]))
+        idle_budgets = [
+            (traffic.budget_labels(budget, override), 0)
+            for budget in spec.budgets
+            for override in ([each.value for each in budget.overrides] if budget.per else [""])
+        ]
+        samples.append(_vector(names.BUDGET_SPENT, idle_budgets))
     return Case("nothing is used", _EVERY, series_in, tuple(samples))
 
 

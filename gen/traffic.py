@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tollbook.gen import names, oracle
@@ -102,13 +103,6 @@ def found(spec: Spec, gateway_id: str = "tollbook-test/gateway") -> Gateway:
     )
 
 
-def gateway_of(spec: Spec, budget: Budget) -> Gateway:
-    """One whose spend the budget counts."""
-    wanted = budget.match.get(names.GATEWAY, spec.gateways[0].id)
-    named = {gateway.id: gateway for gateway in spec.gateways}
-    return named[wanted] if wanted in named else found(spec, wanted)
-
-
 def owner(gateway: Gateway) -> dict[str, str]:
     """What the gateway's own metrics say of it; where the target says so too, under another name."""
     own = names.GATEWAY if gateway.monitor is Monitor.NONE else f"{names.EXPORTED_PREFIX}{names.GATEWAY}"
@@ -199,7 +193,18 @@ def labels_of(cell: Cell) -> dict[str, str]:
 
 def is_counted(budget: Budget, cell: Cell) -> bool:
     known = labels_of(cell)
-    return all(known[label] == value for label, value in budget.match.items())
+    return all(any(fits(known[label], value) for value in values) for label, values in budget.match.items())
+
+
+def budget_labels(budget: Budget, value: str = "") -> dict[str, str]:
+    """What its records bear: of a budget for each value of a label, with that value."""
+    per = {names.PER: budget.per, budget.per: value} if budget.per else {}
+    return {names.BUDGET: budget.name, names.PERIOD: str(budget.period), **per}
+
+
+def fits(text: str, pattern: str) -> bool:
+    """`*` stands for any text."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
 
 
 def without_type(cell: Cell) -> dict[str, str]:
@@ -210,7 +215,9 @@ def without_type(cell: Cell) -> dict[str, str]:
 def cells(spec: Spec, token_types: Sequence[str]) -> list[Cell]:
     """These types of every gateway, and of every budget two models that it counts, or the one."""
     model = spec.models[0]
-    counted = [budget.match for budget in spec.budgets]
+    counted = [
+        {label: values[0].replace("*", "any") for label, values in budget.match.items()} for budget in spec.budgets
+    ]
     another = [{names.MODEL: f"{model.name}-another", **match} for match in counted]
     everywhere = [{names.GATEWAY: gateway.id} for gateway in spec.gateways]
     found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
@@ -13,6 +13,7 @@ from tollbook.gen.spec import Spec
 from tollbook.rules import (
     attribution,
     booking,
+    budget_facts,
     budgets,
     calendar,
     cost,
@@ -44,7 +45,7 @@ LEDGER = (
 )
 
 #: What the spec says, as series.
-FACTS: tuple[ModuleType, ...] = (facts, prices)
+FACTS: tuple[ModuleType, ...] = (facts, prices, budget_facts)
 
 #: Each has groups of its own (`build`), which read the ledger over ranges: a ruler may move, delay and cut them.
 READERS: tuple[ModuleType, ...] = (
@@ -62,17 +63,18 @@ READERS: tuple[ModuleType, ...] = (
 )
 
 #: Mimir's ruler accepts no more in a group.
-RULES_PER_GROUP = facts.RULES_PER_GROUP
+RULES_PER_GROUP = 20
 
 #: An object holds a group whole: laid out, so many characters of expressions and texts are up to twice as many.
 CHARACTERS_PER_GROUP = 80_000
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    groups = [group for family in FACTS for group in groups_of(family, spec)]
-    groups.append(ledger_group(spec))
-    groups += [part for family in READERS for group in groups_of(family, spec) for part in _parts(group)]
-    return tuple(groups)
+    return (*_groups(FACTS, spec), ledger_group(spec), *_groups(READERS, spec))
+
+
+def _groups(families: Iterable[ModuleType], spec: Spec) -> Iterator[RuleGroup]:
+    return (part for family in families for group in groups_of(family, spec) for part in _parts(group))
 
 
 def ledger_group(spec: Spec) -> RuleGroup:

@@ -1,141 +1,293 @@
-"""Budgets: what may be spent, what was spent and by whom, and an alert at each threshold."""
+"""Budgets: what may be spent, what was spent and by whom, and an alert at each threshold.
+
+The rules are the same for any number of budgets: each reads facts, and its series bear the label `budget`, and of a
+budget for each value of a label that label too. Only budgets whose values are found among what is spent (`per`, and
+`match` with `*`) have a term of their own, which finds them.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tollbook.gen import names
-from tollbook.gen.annotations import listed, literal, row_label, row_value, value
+from tollbook.gen.annotations import label, listed, own, queried, row_label, row_value, value
 from tollbook.gen.durations import Duration
-from tollbook.gen.model import Alert, Recording, RuleGroup
+from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
+from tollbook.gen.pacing import windows
 from tollbook.gen.promql import (
     Expr,
     Matcher,
+    Selector,
     aggregate,
     binary,
+    both,
     either,
     eq,
+    globs,
     highest,
+    labelled,
+    none_of,
     number,
     scalar,
     series,
     sum_by,
+    sum_of_parts,
     sum_of_steps,
-    vector,
+    unless,
 )
-from tollbook.gen.spec import Budget, Period, Spec, Threshold
+from tollbook.gen.spec import Budget, Period, Spec
+from tollbook.rules.budget_facts import matches
 from tollbook.rules.calendar import spent_in
+from tollbook.rules.facts import TERMS_PER_RULE
+from tollbook.rules.selectors import facts
 
 PERIOD_WORDS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
 
 #: As many as are worth a look in the middle of the night.
 SPENDERS = 3
 
+#: Longer windows are read hour by hour: a month has 43,200 minutes.
+_BY_STEPS = Duration.parse("24h")
+
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     if not spec.budgets:
         return ()
-    rules: list[Recording | Alert] = []
-    for budget in spec.budgets:
-        labels = {names.BUDGET: budget.name}
-        rules.append(Recording(names.BUDGET_LIMIT, vector(budget.usd), labels, "Dollars that may be spent."))
-        rules.append(Recording(names.BUDGET_SPENT, _spent(spec, budget), labels, "What was spent of them."))
-        rules.extend(_alert(spec, budget, threshold) for threshold in budget.thresholds)
+    rules: list[Rule] = [*_counted(spec), *_found(spec), _limits(spec), _spent(spec), _thresholds(spec)]
+    rules += [_alert(spec, shape) for shape in shapes(spec)]
     return (RuleGroup(f"{names.GROUP_PREFIX}.budgets", spec.prometheus.step, tuple(rules), home="budgets"),)
 
 
-def _spent(spec: Spec, budget: Budget) -> Expr:
-    if isinstance(budget.period, Duration):
-        return dollars_within(spec, budget, budget.period)
-    return _total(_to_date(spec, budget, budget.period), _while_known())
+@dataclass(frozen=True)
+class Shape:
+    """Budgets that differ in names, dollars and values only: one rule holds for all of them."""
+
+    period: Period | Duration
+    per: str
+    """Empty: they have no such label."""
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """What a budget is told apart by."""
+        return (names.BUDGET, *([self.per] if self.per else []))
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        return eq(names.PERIOD, str(self.period)), eq(names.PER, self.per)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of its records and alerts."""
+        return {names.PERIOD: str(self.period), **({names.PER: self.per} if self.per else {})}
+
+    def of(self, spec: Spec) -> list[Budget]:
+        return [budget for budget in spec.budgets if (budget.period, budget.per) == (self.period, self.per)]
 
 
-def _alert(spec: Spec, budget: Budget, threshold: Threshold) -> Alert:
-    """Fires while spent / limit is at or over the percentage; the value is what was spent."""
-    share = scalar(threshold.percent / Decimal(100))
-    reached = binary(recorded(names.BUDGET_SPENT, budget), ">=", binary(limit(budget), "*", share))
-    percent = number(threshold.percent)
-    if isinstance(budget.period, Duration):
-        by_spender, words = spenders_within(spec, budget, budget.period), f"in the last {budget.period}"
-    else:
-        by_spender, words = _top(spec, _to_date(spec, budget, budget.period)), PERIOD_WORDS[budget.period]
+def shapes(spec: Spec) -> list[Shape]:
+    return list(dict.fromkeys(Shape(budget.period, budget.per) for budget in spec.budgets))
+
+
+def recorded(record: str, shape: Shape) -> Expr:
+    """One series for each budget of the shape: of what another ruler records too, one."""
+    return aggregate("max", series(record, *shape.matchers).now(), shape.by)
+
+
+def limit(shape: Shape) -> Expr:
+    return recorded(names.BUDGET_LIMIT, shape)
+
+
+# ---- Dollars ---------------------------------------------------------------------------------------------------------
+
+
+def _counted(spec: Spec) -> Iterator[Recording]:
+    """A rule for each period and window, whose series are as many as the values that budgets match by."""
+    wanted: dict[Period | Duration, dict[str, tuple[str, ...]]] = {}
+    for budget in spec.budgets:
+        for window in (budget.period, *windows(budget)):
+            wanted.setdefault(window, {})[matches(budget)] = budget.counts_by
+    for window, label_sets in wanted.items():
+        sums = (labelled(_dollars(spec, window, by), names.MATCHES, matched) for matched, by in label_sets.items())
+        labels = {names.WINDOW: str(window)}
+        yield Recording(names.BUDGET_COUNTED, either(*sums), labels, f"Dollars {_when(window)}, as budgets count them.")
+
+
+def _dollars(spec: Spec, window: Period | Duration, by: Sequence[str]) -> Expr:
+    if isinstance(window, Period):
+        return sum_by(by, spent_in(spec, window))
+    if window <= _BY_STEPS:
+        return sum_by(by, sum_of_steps(series(names.cost_of_day(spec.prometheus.step)), window))
+    cost = names.cost(spec.prometheus.step)
+    hours, to_date = series(names.of_hour(cost)), series(names.hour_to_date(cost))
+    earlier = binary(scalar(-1), "*", sum_by(by, to_date.now(window)))
+    return sum_of_parts(sum_by(by, sum_of_steps(hours, window)), sum_by(by, to_date.now()), earlier)
+
+
+def _found(spec: Spec) -> Iterator[Recording]:
+    terms = [_values(budget) for budget in spec.budgets if not budget.is_exact]
+    for start in range(0, len(terms), TERMS_PER_RULE):
+        note = "What each budget counts whose values are found among what is spent."
+        labels = {names.SPEC: spec.id, names.PACK: f"found-{start}"}
+        yield Recording(names.BUDGET_SCOPE, either(*terms[start : start + TERMS_PER_RULE]), labels, note)
+
+
+def _values(budget: Budget) -> Expr:
+    counted = series(names.BUDGET_COUNTED, eq(names.WINDOW, str(budget.period)), eq(names.MATCHES, matches(budget)))
+    found = counted.where(*(globs(label, values) for label, values in budget.match.items()))
+    if budget.per:
+        found = found.where(none_of(budget.per, names.NOBODY))
+    scope = aggregate("group", found.now(), (names.MATCHES, *budget.counts_by))
+    for name, text in ((names.PERIOD, str(budget.period)), (names.PER, budget.per), (names.BUDGET, budget.name)):
+        scope = labelled(scope, name, text) if text else scope
+    return scope
+
+
+def counted_by(spec: Spec) -> tuple[str, ...]:
+    """All labels by which any budget counts."""
+    return tuple(dict.fromkeys(label for budget in spec.budgets for label in budget.counts_by))
+
+
+def dollars_of(spec: Spec, shape: Shape, window: Period | Duration) -> Expr:
+    """What each budget counts of the window; nothing of those of which nothing was spent."""
+    on = (names.MATCHES, *counted_by(spec))
+    scope = aggregate("group", facts(spec, names.BUDGET_SCOPE, *shape.matchers).now(), (names.BUDGET, *on))
+    dollars = aggregate("max", series(names.BUDGET_COUNTED, eq(names.WINDOW, str(window))).now(), on)
+    return sum_by(shape.by, binary(scope, "*", dollars, on=on, group_left=()))
+
+
+# ---- Records ---------------------------------------------------------------------------------------------------------
+
+
+def _limits(spec: Spec) -> Recording:
+    note = "Dollars that may be spent in a period."
+    return Recording(
+        names.BUDGET_LIMIT, either(*(kind_of(shape, _limit(spec, shape)) for shape in shapes(spec))), note=note
+    )
+
+
+def _limit(spec: Spec, shape: Shape) -> Expr:
+    amounts = facts(spec, names.BUDGET_AMOUNT, *shape.matchers)
+    if not shape.per:
+        return aggregate("max", amounts.now(), shape.by)
+    set_apart = aggregate("max", amounts.where(none_of(shape.per, [""])).now(), shape.by)
+    of_all = aggregate("max", amounts.where(eq(shape.per, "")).now(), (names.BUDGET,))
+    found = aggregate("group", facts(spec, names.BUDGET_SCOPE, *shape.matchers).now(), shape.by)
+    return either(set_apart, binary(found, "*", of_all, on=(names.BUDGET,), group_left=()))
+
+
+def _spent(spec: Spec) -> Recording:
+    """Zero where nothing was spent, for a budget without a series could never fire; and nothing after an outage until
+    this period's dollars are known again."""
+    terms = []
+    for shape in shapes(spec):
+        zero = binary(scalar(0), "*", limit(shape))
+        if isinstance(shape.period, Period):
+            zero = both(zero, series(names.CALENDAR).now(), on=())
+        terms.append(kind_of(shape, either(dollars_of(spec, shape, shape.period), zero)))
+    return Recording(names.BUDGET_SPENT, either(*terms), note="Dollars that were spent in the current period.")
+
+
+def _thresholds(spec: Spec) -> Recording:
+    terms = (kind_of(shape, term) for shape in shapes(spec) for term in _dollars_at(spec, shape))
+    return Recording(names.BUDGET_THRESHOLD, either(*terms), note="Dollars at which an alert is raised.")
+
+
+def _dollars_at(spec: Spec, shape: Shape) -> Iterator[Expr]:
+    ratios = facts(spec, names.BUDGET_THRESHOLD_RATIO, *shape.matchers)
+    most, told = limit(shape), (names.THRESHOLD, names.SEVERITY, *routing_labels(spec))
+    stated = ratios.where(none_of(shape.per, [""])) if shape.per else ratios
+    stated_once = aggregate("max", stated.now(), (*shape.by, *told))
+    yield binary(stated_once, "*", most, on=shape.by, group_left=())
+    if not shape.per:
+        return
+    # Budgets and thresholds are many each, and a join wants one on one side: so each percentage is a term.
+    others = unless(most, stated.now(), on=shape.by)
+    for percent in sorted({at.percent for budget in shape.of(spec) for at in budget.thresholds}):
+        of_all = ratios.where(eq(shape.per, ""), eq(names.THRESHOLD, number(percent)))
+        one = aggregate("max", of_all.now(), (names.BUDGET, *told))
+        yield binary(others, "*", one, on=(names.BUDGET,), group_left=told)
+
+
+def routing_labels(spec: Spec) -> tuple[str, ...]:
+    """The labels of the user's own that any budget has."""
+    of_budgets = (label for budget in spec.budgets for label in budget.labels)
+    of_overrides = (label for budget in spec.budgets for each in budget.overrides for label in each.labels)
+    return tuple(dict.fromkeys([*of_budgets, *of_overrides]))
+
+
+def kind_of(shape: Shape, expr: Expr) -> Expr:
+    for name, text in shape.labels.items():
+        expr = labelled(expr, name, text)
+    return expr
+
+
+# ---- The alert -------------------------------------------------------------------------------------------------------
+
+
+def _alert(spec: Spec, shape: Shape) -> Alert:
+    """The value is what was spent; severity and the labels to route by come from the threshold."""
+    at = series(names.BUDGET_THRESHOLD, *shape.matchers).now()
+    spent = recorded(names.BUDGET_SPENT, shape)
+    reached = binary(binary(binary(scalar(0), "*", at), "+", spent, on=shape.by, group_left=()), ">=", at)
     return Alert(
         alert=names.ALERT_BUDGET,
         expr=reached,
         hold=Duration(0),
-        labels=alert_labels(budget, threshold.severity, {names.THRESHOLD: percent}),
+        labels=shape.labels,
         annotations={
             "summary": "LLM spend has reached a threshold of its budget.",
             "description": (
-                f"Budget {literal(budget.name)}: {value(decimals=2)} of {number(budget.usd)} USD spent "
-                f"{words}, at or over {percent} percent. If this is not meant, stop or limit those who spend; if it "
-                f"is, raise usd in the spec. Top spenders:{by_spender}"
+                f"{subject(shape)}: {value(decimals=2)} of {limit_in_words(shape)} USD spent {_when(shape.period)}, at "
+                f"or over {label(names.THRESHOLD)} percent. If this is not meant, stop or limit those who spend; if it "
+                f"is, raise amount in the spec. Top spenders:{spenders(spec, shape, shape.period)}"
             ),
         },
     )
 
 
-# ---- What a budget counts --------------------------------------------------------------------------------------------
+def _when(window: Period | Duration) -> str:
+    return PERIOD_WORDS[window] if isinstance(window, Period) else f"in the last {window}"
 
 
-def matchers(budget: Budget) -> tuple[Matcher, ...]:
-    return tuple(eq(label, value) for label, value in budget.match.items())
+# ---- How the alerts of budgets speak ---------------------------------------------------------------------------------
 
 
-def dollars_within(spec: Spec, budget: Budget, window: Duration) -> Expr:
-    """One series; zero where nothing was spent: a budget that has no series could never fire."""
-    of_gateways = set(budget.match) <= {names.GATEWAY}
-    record = names.gateway_cost if of_gateways else names.cost_of_day
-    return _total(sum_of_steps(series(record(spec.prometheus.step), *matchers(budget)), window), vector(0))
+def subject(shape: Shape) -> str:
+    of = f" of {_WORDS.get(shape.per, shape.per)} {label(shape.per)}" if shape.per else ""
+    return f"Budget {label(names.BUDGET)}{of}"
 
 
-def _to_date(spec: Spec, budget: Budget, period: Period) -> Expr:
-    return spent_in(spec, period, *matchers(budget))
+_WORDS = {names.PROVIDER: "provider"}
 
 
-def _total(dollars: Expr, zero: Expr) -> Expr:
-    return either(sum_by((), dollars), zero)
+def limit_in_words(shape: Shape) -> str:
+    of_this = (own(label) for label in shape.by)
+    return queried(aggregate("max", series(names.BUDGET_LIMIT, *shape.matchers, *of_this).now()), decimals=2)
 
 
-def _while_known() -> Expr:
-    """Zero, and nothing after an outage until this period's dollars are known again."""
-    return binary(scalar(0), "*", aggregate("group", series(names.CALENDAR).now()))
-
-
-# ---- How its alerts speak --------------------------------------------------------------------------------------------
-
-
-def spenders_within(spec: Spec, budget: Budget, window: Duration) -> str:
+def spenders(spec: Spec, shape: Shape, window: Period | Duration) -> str:
     """The list of those who spent most of it, as the end of a text."""
-    return _top(spec, sum_of_steps(series(names.cost_of_day(spec.prometheus.step), *matchers(budget)), window))
-
-
-def _top(spec: Spec, dollars: Expr) -> str:
-    attribution = [entry.label for entry in spec.attribution]
-    spent = binary(sum_by((names.GATEWAY, names.PROVIDER, names.MODEL, *attribution), dollars), ">", scalar(0))
+    dollars = _by_spender(spec, window)
+    scope = Selector(names.BUDGET_SCOPE, (eq(names.SPEC, spec.id), *shape.matchers, *map(own, shape.by)))
+    label_sets = dict.fromkeys(budget.counts_by for budget in shape.of(spec))
+    counted = either(*(both(dollars, scope.where(eq(names.MATCHES, ",".join(by))).now(), on=by) for by in label_sets))
+    labels = (names.GATEWAY, names.PROVIDER, names.MODEL, *(entry.label for entry in spec.attribution))
+    spent = binary(sum_by(labels, counted), ">", scalar(0))
     row = f"\n- {row_value(decimals=2)} USD" + "".join(
         (
             row_label(": gateway ", names.GATEWAY),
             row_label(", provider ", names.PROVIDER),
             row_label(", model ", names.MODEL),
-            *(row_label(f", {name} ", name) for name in attribution),
+            *(row_label(f", {entry.label} ", entry.label) for entry in spec.attribution),
         )
     )
     return listed(highest(SPENDERS, spent), row)
 
 
-def recorded(record: str, budget: Budget) -> Expr:
-    return series(record, eq(names.BUDGET, budget.name)).now()
-
-
-def limit(budget: Budget) -> Expr:
-    return recorded(names.BUDGET_LIMIT, budget)
-
-
-def alert_labels(budget: Budget, severity: str, also: dict[str, str]) -> dict[str, str]:
-    return {
-        **{label: literal(text) for label, text in budget.labels.items()},
-        names.BUDGET: literal(budget.name),
-        names.SEVERITY: severity,
-        **also,
-    }
+def _by_spender(spec: Spec, window: Period | Duration) -> Expr:
+    if isinstance(window, Period):
+        return spent_in(spec, window)
+    if window <= _BY_STEPS:
+        return sum_of_steps(series(names.cost_of_day(spec.prometheus.step)), window)
+    return sum_of_steps(series(names.of_hour(names.cost(spec.prometheus.step))), window)

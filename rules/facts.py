@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 
 from tollbook.gen import names
 from tollbook.gen.gateways import stated_semantics
@@ -14,43 +15,39 @@ from tollbook.rules.selectors import fact
 #: Prometheus evaluates a rule of fifty terms in milliseconds; it refuses one of thousands.
 TERMS_PER_RULE = 50
 
-#: Mimir's ruler accepts no more in a group.
-RULES_PER_GROUP = 20
-
 Labels = Mapping[str, str]
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    return groups(spec, "facts", "facts", [*_expected(spec), *_instances(spec)])
+    return (group(spec, "facts", "facts", [*_expected(spec), *_instances(spec)]),)
 
 
-def groups(spec: Spec, name: str, home: str, rules: Sequence[Recording]) -> tuple[RuleGroup, ...]:
-    """In their order, as few as hold them."""
-    parts = [rules[start : start + RULES_PER_GROUP] for start in range(0, len(rules), RULES_PER_GROUP)]
-    return tuple(
-        RuleGroup(
-            f"{names.GROUP_PREFIX}.{name}" + (f".{number}" if number > 1 else ""),
-            spec.prometheus.step,
-            tuple(part),
-            home=home,
-        )
-        for number, part in enumerate(parts, start=1)
-    )
+def group(spec: Spec, name: str, home: str, rules: Iterable[Recording]) -> RuleGroup:
+    return RuleGroup(f"{names.GROUP_PREFIX}.{name}", spec.prometheus.step, tuple(rules), home=home)
 
 
 def packed(spec: Spec, record: str, rows: Iterable[tuple[Labels, Labels]], note: str = "") -> Iterator[Recording]:
     """Series of value one, packed: rows whose first labels are equal share rules, in which the second ones differ."""
-    packs: dict[tuple[tuple[str, str], ...], list[Labels]] = {}
-    for shared, own in rows:
-        packs.setdefault(tuple(shared.items()), []).append(own)
-    for labels, owns in packs.items():
-        for start in range(0, len(owns), TERMS_PER_RULE):
-            expr = either(*map(_one, owns[start : start + TERMS_PER_RULE]))
-            yield Recording(record, expr, {names.SPEC: spec.id, **dict(labels)}, note)
+    return packed_values(spec, record, ((shared, own, Decimal(1)) for shared, own in rows), note)
 
 
-def _one(labels: Labels) -> Expr:
-    expr = vector(1)
+def packed_values(
+    spec: Spec, record: str, rows: Iterable[tuple[Labels, Labels, Decimal]], note: str = ""
+) -> Iterator[Recording]:
+    """The same of any values."""
+    packs: dict[tuple[tuple[str, str], ...], list[tuple[Labels, Decimal]]] = {}
+    for shared, own, amount in rows:
+        packs.setdefault(tuple(shared.items()), []).append((own, amount))
+    for labels, series in packs.items():
+        for number, start in enumerate(range(0, len(series), TERMS_PER_RULE), start=1):
+            expr = either(*(_one(*each) for each in series[start : start + TERMS_PER_RULE]))
+            # No two rules record the same series: promtool calls rules of equal labels duplicates.
+            pack = {names.PACK: str(number)} if number > 1 else {}
+            yield Recording(record, expr, {names.SPEC: spec.id, **dict(labels), **pack}, note)
+
+
+def _one(labels: Labels, amount: Decimal) -> Expr:
+    expr = vector(amount)
     for label, text in labels.items():
         expr = labelled(expr, label, text)
     return expr

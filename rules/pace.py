@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from tollbook.gen import names
-from tollbook.gen.annotations import literal, value
+from tollbook.gen.annotations import value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
 from tollbook.gen.pacing import FORECAST_HOLD, KNOWN_AT_LEAST, LOOK_BACK, BurnRow, burn_rows, windows
@@ -16,15 +17,31 @@ from tollbook.gen.promql import (
     both,
     call,
     count_of_steps,
+    either,
     eq,
+    none_of,
     number,
     scalar,
     series,
+    unless,
     wall_clock,
 )
 from tollbook.gen.spec import Budget, Burn, Period, Spec
 from tollbook.gen.timezones import utc_offset_changes
-from tollbook.rules.budgets import alert_labels, dollars_within, limit, recorded, spenders_within
+from tollbook.rules.budget_facts import FORECAST
+from tollbook.rules.budgets import (
+    Shape,
+    dollars_of,
+    kind_of,
+    limit,
+    limit_in_words,
+    recorded,
+    routing_labels,
+    shapes,
+    spenders,
+    subject,
+)
+from tollbook.rules.selectors import facts
 
 _DAY_SECONDS = 86_400
 #: 1970-01-01 was a Thursday: three days into its ISO week.
@@ -32,7 +49,7 @@ _INTO_THE_WEEK = 3 * _DAY_SECONDS
 
 _WHAT_TO_DO = {
     Burn.FAST: "Something runs away: find it and stop it now.",
-    Burn.SLOW: "At this pace the budget does not last: find out who spends, and limit them or raise usd in the spec.",
+    Burn.SLOW: "At this pace the budget does not last: find out who spends, limit them or raise amount in the spec.",
 }
 
 
@@ -41,23 +58,50 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
     look_backs = dict.fromkeys(LOOK_BACK[period] for period in periods)
     rules: list[Rule] = [_remaining(spec, period) for period in periods]
     rules += [_known(spec, window) for window in look_backs]
-    rules += [rule for budget in spec.budgets for rule in _of_budget(spec, budget)]
+    rules += [_increase(spec, window) for window in _windows(spec.budgets)]
+    rules += [rule for shape in shapes(spec) for rule in _of_shape(spec, shape)]
     if not rules:
         return ()
     return (RuleGroup(f"{names.GROUP_PREFIX}.pace", spec.prometheus.step, tuple(rules), home="pace"),)
 
 
-def _of_budget(spec: Spec, budget: Budget) -> list[Rule]:
-    rules: list[Rule] = []
-    for window in windows(budget):
-        record = names.budget_increase(window)
-        dollars, labels = dollars_within(spec, budget, window), {names.BUDGET: budget.name}
-        rules.append(Recording(record, dollars, labels, f"Dollars of the last {window}."))
-    if isinstance(budget.period, Period):
-        rules.append(_forecast(budget, budget.period))
-        if budget.forecast is not None:
-            rules.append(_over_limit(spec, budget, budget.period, budget.forecast))
-    return [*rules, *(_burn(spec, budget, row) for row in burn_rows(budget))]
+def _windows(budgets: Iterable[Budget]) -> list[Duration]:
+    return sorted({window for budget in budgets for window in windows(budget)})
+
+
+def _increase(spec: Spec, window: Duration) -> Recording:
+    """Zero where nothing was spent."""
+    terms = (
+        kind_of(shape, either(dollars_of(spec, shape, window), binary(scalar(0), "*", limit(shape))))
+        for shape in shapes(spec)
+        if window in _windows(shape.of(spec))
+    )
+    return Recording(names.budget_increase(window), either(*terms), note=f"Dollars of the last {window}.")
+
+
+def _of_shape(spec: Spec, shape: Shape) -> Iterator[Rule]:
+    budgets = shape.of(spec)
+    if isinstance(shape.period, Period):
+        yield _forecast(spec, shape, shape.period)
+        if any(budget.forecast is not None for budget in budgets):
+            yield _over_limit(spec, shape, shape.period)
+    rows = dict.fromkeys(row for budget in budgets for row in burn_rows(budget))
+    yield from (_burn(spec, shape, row) for row in rows)
+
+
+def _watching(spec: Spec, shape: Shape, watch: str) -> Expr:
+    """One series for each budget that is watched so, with its severity and the labels to route by."""
+    watched = facts(spec, names.BUDGET_WATCH, *shape.matchers, eq(names.WATCH, watch))
+    told = (names.SEVERITY, *routing_labels(spec))
+    if not shape.per:
+        return aggregate("max", watched.now(), (*shape.by, *told))
+    set_apart = watched.where(none_of(shape.per, [""])).now()
+    of_all = aggregate("max", watched.where(eq(shape.per, "")).now(), (names.BUDGET, *told))
+    others = binary(unless(limit(shape), set_apart, on=shape.by), "*", scalar(0))
+    return either(
+        aggregate("max", set_apart, (*shape.by, *told)),
+        binary(others, "+", of_all, on=(names.BUDGET,), group_left=told),
+    )
 
 
 # ---- Forecasts -------------------------------------------------------------------------------------------------------
@@ -99,41 +143,47 @@ def _known(spec: Spec, window: Duration) -> Recording:
     )
 
 
-def _known_of(budget: Budget, window: Duration) -> Expr:
+def _known_of(spec: Spec, shape: Shape, window: Duration) -> Expr:
     """A gateway that joined later than others spends at a pace that is taken too low until the window is over."""
-    gateway = [eq(names.GATEWAY, value) for label, value in budget.match.items() if label == names.GATEWAY]
-    return aggregate("max", series(names.ledger_seconds(window), *gateway).now())
+    seconds = series(names.ledger_seconds(window)).now()
+    of_all = binary(binary(scalar(0), "*", limit(shape)), "+", aggregate("max", seconds), on=(), group_left=())
+    if not any(names.GATEWAY in budget.counts_by for budget in shape.of(spec)):
+        return of_all
+    counted = facts(spec, names.BUDGET_SCOPE, *shape.matchers, none_of(names.GATEWAY, [""])).now()
+    scope = aggregate("group", counted, tuple(dict.fromkeys([*shape.by, names.GATEWAY])))
+    of_gateways = aggregate("max", seconds, (names.GATEWAY,))
+    by_gateway = binary(scope, "*", of_gateways, on=(names.GATEWAY,), group_left=())
+    return either(aggregate("max", by_gateway, shape.by), of_all)
 
 
-def _forecast(budget: Budget, period: Period) -> Recording:
+def _forecast(spec: Spec, shape: Shape, period: Period) -> Recording:
     """Spent so far, and the pace of the look-back window for as long as the period still lasts."""
     window = LOOK_BACK[period]
     remaining = series(names.PERIOD_REMAINING, eq(names.PERIOD, period.value)).now()
-    per_known = binary(
-        recorded(names.budget_increase(window), budget), "/", _known_of(budget, window), on=(), group_left=()
-    )
-    ahead = binary(per_known, "*", remaining, on=(), group_left=())
-    forecast = binary(recorded(names.BUDGET_SPENT, budget), "+", ahead)
+    pace = binary(recorded(names.budget_increase(window), shape), "/", _known_of(spec, shape, window))
+    ahead = binary(pace, "*", aggregate("max", remaining), on=(), group_left=())
+    forecast = binary(recorded(names.BUDGET_SPENT, shape), "+", ahead)
     note = f"Spent, and for the rest of the {period} the pace of the last {window}."
-    return Recording(names.BUDGET_FORECAST, forecast, {names.BUDGET: budget.name}, note)
+    return Recording(names.BUDGET_FORECAST, forecast, shape.labels, note)
 
 
-def _over_limit(spec: Spec, budget: Budget, period: Period, severity: str) -> Alert:
+def _over_limit(spec: Spec, shape: Shape, period: Period) -> Alert:
     window = LOOK_BACK[period]
-    over = binary(recorded(names.BUDGET_FORECAST, budget), ">", limit(budget))
-    within = binary(recorded(names.BUDGET_SPENT, budget), "<", limit(budget))
-    is_known = binary(_known_of(budget, window), ">=", scalar(KNOWN_AT_LEAST.seconds))
+    over = binary(recorded(names.BUDGET_FORECAST, shape), ">", limit(shape))
+    within = binary(recorded(names.BUDGET_SPENT, shape), "<", limit(shape))
+    is_known = binary(_known_of(spec, shape, window), ">=", scalar(KNOWN_AT_LEAST.seconds))
+    told = both(both(over, within), is_known)
     return Alert(
         alert=names.ALERT_BUDGET_FORECAST,
-        expr=both(both(over, within), is_known, on=()),
+        expr=binary(_watching(spec, shape, FORECAST), "*", told, on=shape.by, group_left=()),
         hold=FORECAST_HOLD,
-        labels=alert_labels(budget, severity, {}),
+        labels=shape.labels,
         annotations={
             "summary": "LLM spend will be over its budget when the period ends.",
             "description": (
-                f"Budget {literal(budget.name)}: {value(decimals=2)} of {number(budget.usd)} USD will be spent when "
-                f"the {period} ends, at the pace of the last {window}. There is time to act: limit those who spend, "
-                f"or raise usd in the spec. Top spenders of the last {window}:{spenders_within(spec, budget, window)}"
+                f"{subject(shape)}: {value(decimals=2)} of {limit_in_words(shape)} USD will be spent when the {period} "
+                f"ends, at the pace of the last {window}. There is time to act: limit those who spend, or raise "
+                f"amount in the spec. Top spenders of the last {window}:{spenders(spec, shape, window)}"
             ),
         },
     )
@@ -142,27 +192,27 @@ def _over_limit(spec: Spec, budget: Budget, period: Period, severity: str) -> Al
 # ---- Burn ------------------------------------------------------------------------------------------------------------
 
 
-def _burn(spec: Spec, budget: Budget, row: BurnRow) -> Alert:
+def _burn(spec: Spec, shape: Shape, row: BurnRow) -> Alert:
     """The value is what was spent within the long window."""
-    share = binary(limit(budget), "*", scalar(Decimal(row.percent) / 100))
-    spent = binary(recorded(names.budget_increase(row.long), budget), ">=", share)
-    lately = binary(recorded(names.budget_increase(row.short), budget), "*", scalar(row.shorts_in_long))
+    share = binary(limit(shape), "*", scalar(Decimal(row.percent) / 100))
+    spent = binary(recorded(names.budget_increase(row.long), shape), ">=", share)
+    lately = binary(recorded(names.budget_increase(row.short), shape), "*", scalar(row.shorts_in_long))
+    burns = both(spent, binary(lately, ">=", share))
     return Alert(
         alert=names.ALERT_BUDGET_BURN,
-        expr=both(spent, binary(lately, ">=", share)),
+        expr=binary(_watching(spec, shape, row.speed.value), "*", burns, on=shape.by, group_left=()),
         hold=row.hold,
-        labels=alert_labels(budget, budget.burn[row.speed], {names.BURN: row.speed.value}),
+        labels={**shape.labels, names.BURN: row.speed.value},
         annotations={
             "summary": "LLM spend burns its budget far faster than the budget allows.",
             "description": (
-                f"Budget {literal(budget.name)}: {value(decimals=2)} USD spent in the last {row.long}, at or over "
-                f"{number(row.percent)} percent of {number(budget.usd)} USD {_each(budget)}, and it goes on. "
-                f"{_WHAT_TO_DO[row.speed]} Top spenders of the last {row.long}:"
-                f"{spenders_within(spec, budget, row.long)}"
+                f"{subject(shape)}: {value(decimals=2)} USD spent in the last {row.long}, at or over "
+                f"{number(row.percent)} percent of {limit_in_words(shape)} USD {_each(shape.period)}, and it goes on. "
+                f"{_WHAT_TO_DO[row.speed]} Top spenders of the last {row.long}:{spenders(spec, shape, row.long)}"
             ),
         },
     )
 
 
-def _each(budget: Budget) -> str:
-    return f"a {budget.period}" if isinstance(budget.period, Period) else f"in {budget.period}"
+def _each(period: Period | Duration) -> str:
+    return f"a {period}" if isinstance(period, Period) else f"in {period}"

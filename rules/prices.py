@@ -28,7 +28,7 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Model, Price, Rates, Spec
 from tollbook.gen.timezones import zone
-from tollbook.rules.facts import groups, packed
+from tollbook.rules.facts import group, packed
 from tollbook.rules.selectors import carried, facts
 
 #: USD per 1M tokens, or tokens; None: there is no such figure.
@@ -42,13 +42,9 @@ PRICED = (names.PROVIDER, names.MODEL, names.TOKEN_TYPE)
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    """A group for each provider, or as few as hold its models in their order."""
+    """A group for each provider."""
     providers = dict.fromkeys(model.provider for model in spec.models)
-    return tuple(
-        group
-        for provider in providers
-        for group in groups(spec, f"prices.{provider}", "prices", list(_of_provider(spec, provider)))
-    )
+    return tuple(group(spec, f"prices.{provider}", "prices", _of_provider(spec, provider)) for provider in providers)
 
 
 def rules(spec: Spec) -> tuple[Recording, ...]:

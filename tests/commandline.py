@@ -16,7 +16,7 @@ SPEC = """\
 version: 1
 gateways: [{name: gw, namespace: ai}]
 models: [{provider: openai, name: gpt-4o, prices: [{input: 2.5, output: 10}]}]
-budgets: [{name: all, usd: 50, period: day, alert_at: {80: warning}}]
+budgets: [{name: all, amount: 50, period: day, alert_at: {80: warning}}]
 """
 
 

@@ -26,7 +26,7 @@ gateways:
   - {name: shared, namespace: agw, monitor: none, job: agw/agentgateway-proxy}
   - {name: vm-berlin, monitor: ScrapeConfig, targets: ["gw1.example.org:15020", "[2001:db8::1]:15020"]}
   - {name: vm-paris, monitor: ScrapeConfig, targets: ["gw2.example.org:15020"]}
-budgets: [{name: all, usd: 5, period: day}]
+budgets: [{name: all, amount: 5, period: day}]
 """
 
 

@@ -58,9 +58,9 @@ models:
   - {provider: gcp.vertex_ai, name: gemini, prices: [{input: 1.25, output: 11}]}
 attribution: [{label: team, expression: apiKey.team, limit: 3}]
 budgets:
-  - {name: daily, usd: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}
-  - {name: monthly, usd: 500, period: month, alert_at: {100: critical}, labels: {pager: cost}}
-  - {name: rolling, usd: 20, period: 24h, match: {team: search, gateway: ai/gw}, alert_at: {80: warning}}
+  - {name: daily, amount: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}
+  - {name: monthly, amount: 500, period: month, alert_at: {100: critical}, labels: {pager: cost}}
+  - {name: rolling, amount: 20, period: 24h, match: {team: search, gateway: ai/gw}, alert_at: {80: warning}}
 """
 
 #: Of the damages that no reason excuses.

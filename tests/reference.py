@@ -30,10 +30,10 @@ models:
     prices: [{input: 3, output: 15, tiers: [{context_over: 200000, input: 6, output: 22.5}]}]
 attribution: [{label: team, expression: apiKey.team}]
 budgets:
-  - {name: day, usd: 50, period: day}
-  - {name: week, usd: 300, period: week}
-  - {name: month, usd: 1000, period: month}
-  - {name: rolling, usd: 1000, period: 30d}
+  - {name: day, amount: 50, period: day}
+  - {name: week, amount: 300, period: week}
+  - {name: month, amount: 1000, period: month}
+  - {name: rolling, amount: 1000, period: 30d}
 """
 
 #: Where the note in the file is the figure's own history, or stands on the record that is summed.

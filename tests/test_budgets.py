@@ -51,7 +51,9 @@ def both(budget: str, at: str, limit: float, spent: float) -> tuple[tuple[str, s
 
 
 def test_a_budget_that_nothing_was_spent_of_has_its_limit_and_zero(promtool: Path) -> None:
-    rules = budget_rules("budgets: [{name: day, usd: 50, period: day}, {name: sliding, usd: 0.000001, period: 24h}]")
+    rules = budget_rules(
+        "budgets: [{name: day, amount: 50, period: day}, {name: sliding, amount: 0.000001, period: 24h}]"
+    )
     samples = (*both("day", "1m", 50, 0), *both("sliding", "5m", 0.000001, 0))
     assert failures(promtool, Case("nothing", rules, {CLOCK: "1x20"}, samples)) == {}
 
@@ -59,9 +61,9 @@ def test_a_budget_that_nothing_was_spent_of_has_its_limit_and_zero(promtool: Pat
 def test_calendar_budgets_read_the_dollars_of_their_own_period(promtool: Path) -> None:
     rules = budget_rules("""
         budgets:
-          - {name: daily, usd: 50, period: day}
-          - {name: weekly, usd: 300, period: week}
-          - {name: monthly, usd: 1234.56, period: month}
+          - {name: daily, amount: 50, period: day}
+          - {name: weekly, amount: 300, period: week}
+          - {name: monthly, amount: 1234.56, period: month}
     """)
     series = {spend(DAY): "3x10", spend(WEEK): "20x10", spend(MONTH): "100x10", spend(MONTH, model="mini"): "7x10"}
     samples = (*both("daily", "3m", 50, 3), *both("weekly", "3m", 300, 20), *both("monthly", "3m", 1234.56, 107))
@@ -72,9 +74,9 @@ def test_the_dollars_of_another_period_are_not_this_one_s(promtool: Path) -> Non
     """Of yesterday, last week and last month, as they stand when a period turns or Prometheus was away."""
     rules = budget_rules("""
         budgets:
-          - {name: daily, usd: 50, period: day}
-          - {name: weekly, usd: 300, period: week}
-          - {name: monthly, usd: 900, period: month}
+          - {name: daily, amount: 50, period: day}
+          - {name: weekly, amount: 300, period: week}
+          - {name: monthly, amount: 900, period: month}
     """)
     series = {
         CLOCK: "1x20",
@@ -88,7 +90,7 @@ def test_the_dollars_of_another_period_are_not_this_one_s(promtool: Path) -> Non
 
 def test_the_last_total_is_known_for_an_hour_and_nothing_is_said_after(promtool: Path) -> None:
     """Rather than zero: an outage of rules may not let a budget look unspent."""
-    rules = budget_rules("budgets: [{name: b, usd: 50, period: day}]")
+    rules = budget_rules("budgets: [{name: b, amount: 50, period: day}]")
     limit_of, spent_of = (f'{record}{{budget="b"}}' for record in (LIMIT, SPENT))
     clock = {CLOCK: "1x5 stale"}
     series = {**clock, spend(DAY): "_ 40 stale", spend(DAY, model="mini"): "_ _ 2 stale"}
@@ -100,7 +102,7 @@ def test_the_last_total_is_known_for_an_hour_and_nothing_is_said_after(promtool:
 
 def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -> None:
     """Five dollars in the first minute."""
-    rules = budget_rules("budgets: [{name: hour, usd: 9, period: 1h}, {name: minutes, usd: 9, period: 2m}]")
+    rules = budget_rules("budgets: [{name: hour, amount: 9, period: 1h}, {name: minutes, amount: 9, period: 2m}]")
     series = {fleet(cluster="eu"): "_ 5 0x100", fleet(cluster="us"): "_ _ 2 0x100"}
     samples = (
         *both("minutes", "1m", 9, 5),
@@ -114,7 +116,7 @@ def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -
 
 
 def test_a_rolling_budget_knows_no_midnight(promtool: Path) -> None:
-    rules = budget_rules("budgets: [{name: hour, usd: 9, period: 1h, match: {model: gpt}}]")
+    rules = budget_rules("budgets: [{name: hour, amount: 9, period: 1h, match: {model: gpt}}]")
     series = {spend(STEP, day="0"): "_ 5 0x100", spend(STEP, day="1"): "_ _ 2 0x100"}
     samples = (*both("hour", "60m", 9, 7), *both("hour", "61m", 9, 2), *both("hour", "62m", 9, 0))
     assert failures(promtool, Case("midnight", rules, series, samples, scraped_every="1m")) == {}
@@ -123,7 +125,7 @@ def test_a_rolling_budget_knows_no_midnight(promtool: Path) -> None:
 def test_a_rolling_week_of_hours(promtool: Path) -> None:
     case = Case(
         "a dollar an hour",
-        budget_rules("budgets: [{name: week, usd: 9, period: 7d}]"),
+        budget_rules("budgets: [{name: week, amount: 9, period: 7d}]"),
         {fleet(): "_ 1x300"},
         (*both("week", "100h", 9, 100), *both("week", "168h", 9, 168), *both("week", "200h", 9, 168)),
     )
@@ -165,7 +167,7 @@ DOLLARS = {
 @pytest.mark.parametrize(("period", "record"), [("day", DAY), ("month", MONTH), ("1h", STEP)])
 def test_a_budget_counts_what_it_matches(period: str, record: str, promtool: Path) -> None:
     listed = [
-        f"      - {{name: b{n}, usd: 5, period: {period}{f', match: {match}' if match else ''}}}"
+        f"      - {{name: b{n}, amount: 5, period: {period}{f', match: {match}' if match else ''}}}"
         for n, match in enumerate(MATCHES)
     ]
     series = {CLOCK: "1x9"}
@@ -179,7 +181,7 @@ def test_a_budget_counts_what_it_matches(period: str, record: str, promtool: Pat
 
 def test_clusters_share_a_budget(promtool: Path) -> None:
     """A kept label tells dollars apart; a budget is the whole company's."""
-    rules = budget_rules("prometheus: {keep_labels: [cluster]}\nbudgets: [{name: all, usd: 50, period: day}]")
+    rules = budget_rules("prometheus: {keep_labels: [cluster]}\nbudgets: [{name: all, amount: 50, period: day}]")
     series = {spend(DAY, cluster="eu"): "3x10", spend(DAY, cluster="us"): "4x10"}
     assert failures(promtool, Case("clusters", rules, series, both("all", "3m", 50, 7))) == {}
 
@@ -222,7 +224,7 @@ def test_each_threshold_is_silent_just_below_and_fires_when_it_is_reached(promto
 
     case = Case(
         "thresholds",
-        budget_rules("budgets: [{name: platform, usd: 50, period: day, labels: {team: platform}}]"),
+        budget_rules("budgets: [{name: platform, amount: 50, period: day, labels: {team: platform}}]"),
         {spend(DAY): "0 39.99 40 49.99 50 50.01 12.5"},
         alerts=(
             (ALERT, "0m", ()),
@@ -266,7 +268,7 @@ def test_the_words_say_which_period_is_meant(period: str, words: str, record: st
     text = reached("3.00", "2.50", words, "100")
     case = Case(
         period,
-        budget_rules(f"budgets: [{{name: b, usd: 2.50, period: {period}, alert_at: {{100: info}}}}]"),
+        budget_rules(f"budgets: [{{name: b, amount: 2.50, period: {period}, alert_at: {{100: info}}}}]"),
         {spend(record): "_ 3", fleet(): "_ 3"},
         alerts=((ALERT, "0m", ()), (ALERT, "1m", (firing("b", "info", "100", text),))),
         scraped_every="1m",
@@ -286,7 +288,7 @@ def test_the_words_say_which_period_is_meant(period: str, words: str, record: st
     ],
 )
 def test_thresholds_may_have_decimals(usd: str, percent: str, below: str, over: str, promtool: Path) -> None:
-    rules = budget_rules(f"budgets: [{{name: b, usd: {usd}, period: day, alert_at: {{{percent}: none}}}}]")
+    rules = budget_rules(f"budgets: [{{name: b, amount: {usd}, period: day, alert_at: {{{percent}: none}}}}]")
     text = reached(f"{float(over):.2f}", usd, "today", percent)
     case = Case(
         percent,
@@ -304,8 +306,8 @@ def test_budgets_do_not_fire_for_each_other(promtool: Path) -> None:
           - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
           - {provider: openai, name: mini, prices: [{input: 1, output: 10}]}
         budgets:
-          - {name: gpt, usd: 10, period: day, match: {model: gpt}, alert_at: {100: critical}}
-          - {name: mini, usd: 10, period: day, match: {model: mini}, alert_at: {100: critical}}
+          - {name: gpt, amount: 10, period: day, match: {model: gpt}, alert_at: {100: critical}}
+          - {name: mini, amount: 10, period: day, match: {model: mini}, alert_at: {100: critical}}
     """)
     text = reached("10.00", "10", "today", "100", budget="gpt")
     alerts = ((ALERT, "1m", (firing("gpt", "critical", "100", text),)),)
@@ -314,7 +316,7 @@ def test_budgets_do_not_fire_for_each_other(promtool: Path) -> None:
 
 
 def test_a_wrong_sum_a_wrong_limit_and_a_wrong_comparison_are_noticed(promtool: Path) -> None:
-    right = budget_rules("budgets: [{name: b, usd: 50, period: day, alert_at: {80: warning}}]")
+    right = budget_rules("budgets: [{name: b, amount: 50, period: day, alert_at: {80: warning}}]")
     text = reached("40.00", "50", "today", "80")
     case = Case(
         "right",
@@ -359,7 +361,7 @@ def test_the_text_lists_the_three_who_spent_most(period: str, record: str, words
         "\n- 7.00 USD: gateway ai/gw, provider openai, model gpt, team ads"
         "\n- 2.50 USD: gateway ai/gw, provider openai, model gpt, team shop"
     )
-    budget = f"      - {{name: b, usd: 10, period: {period}, alert_at: {{100: info}}}}"
+    budget = f"      - {{name: b, amount: 10, period: {period}, alert_at: {{100: info}}}}"
     alerts = ((ALERT, "1m", (firing("b", "info", "100", text),)),)
     case = Case("spenders", budget_rules(SPENDERS + budget), series, alerts=alerts, scraped_every="1m")
     assert failures(promtool, case) == {}
@@ -368,7 +370,7 @@ def test_the_text_lists_the_three_who_spent_most(period: str, record: str, words
 def test_nobody_is_listed_who_spent_nothing_or_of_another_budget(promtool: Path) -> None:
     series = {spend(DAY, team=team): f"_ {usd}" for team, usd in BY_TEAM.items()}
     text = reached("7.00", "5", "today", "100") + ", team ads"
-    budget = "      - {name: b, usd: 5, period: day, match: {team: ads}, alert_at: {100: info}}"
+    budget = "      - {name: b, amount: 5, period: day, match: {team: ads}, alert_at: {100: info}}"
     alerts = ((ALERT, "1m", (firing("b", "info", "100", text),)),)
     case = Case("spenders", budget_rules(SPENDERS + budget), series, alerts=alerts, scraped_every="1m")
     assert failures(promtool, case) == {}
@@ -385,7 +387,7 @@ def test_no_name_breaks_out_of_the_query_in_a_text(promtool: Path) -> None:
     """All at once, each budget of one team: a query that meant another one would list another amount."""
     quoted = [json.dumps(name, ensure_ascii=False) for name in HOSTILE]
     listed = [
-        f"      - {{name: b{n}, usd: 1, period: day, match: {{team: {name}}}, alert_at: {{100: info}}}}"
+        f"      - {{name: b{n}, amount: 1, period: day, match: {{team: {name}}}, alert_at: {{100: info}}}}"
         for n, name in enumerate(quoted)
     ]
     series, fired = {}, []

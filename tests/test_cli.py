@@ -20,7 +20,7 @@ from tollbook.gen.promtool import HOW_TO_GET_IT
 TIERED = SPEC.replace("output: 10}", "output: 10, tiers: [{context_over: 9, input: 5, output: 20}]}").replace(
     "namespace: ai", 'namespace: ai, version: "1.3"'
 )
-BROKEN = SPEC.replace("output: 10", "outptu: 10").replace("usd: 50", "usd: -1")
+BROKEN = SPEC.replace("output: 10", "outptu: 10").replace("amount: 50", "usd: -1")
 CHANGING = SPEC.replace("output: 10}", "output: 10}, {from: 2026-07-30, input: 3, output: 10}")
 TESTS = [
     "rules-test.yaml",

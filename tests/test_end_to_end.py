@@ -99,7 +99,7 @@ models:
   - {provider: ollama, name: llama, free: true}
 attribution: [{label: team, expression: apiKey.team}]
 budgets:
-  - {name: red, usd: 10, period: 24h, match: {team: red}, alert_at: {50: warning, 100: critical}}
+  - {name: red, amount: 10, period: 24h, match: {team: red}, alert_at: {50: warning, 100: critical}}
 """
 
 #: The chart's own, applied with a selector that is too wide: it scrapes every pod once more.

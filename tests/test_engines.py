@@ -15,7 +15,7 @@ from tollbook.gen.spec import Engine, Spec
 
 EVERYTHING = """
     attribution: [{label: team, expression: "apiKey.team"}]
-    budgets: [{name: all, usd: 1, period: day}, {name: sliding, usd: 1, period: 24h}]
+    budgets: [{name: all, amount: 1, period: day}, {name: sliding, amount: 1, period: 24h}]
 """
 TIERS = """
     models:

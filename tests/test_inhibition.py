@@ -26,8 +26,8 @@ from tollbook.gen.model import Alert
 
 SPEC = """
     budgets:
-      - {name: daily, usd: 50, period: day, alert_at: {33.3: info, 80: warning, 100: critical, 120: critical}}
-      - {name: other, usd: 50, period: month, alert_at: {33.3: info, 80: warning}}
+      - {name: daily, amount: 50, period: day, alert_at: {33.3: info, 80: warning, 100: critical, 120: critical}}
+      - {name: other, amount: 50, period: month, alert_at: {33.3: info, 80: warning}}
 """
 CONFIG = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
 
@@ -69,9 +69,9 @@ def test_each_rule_names_who_mutes_whom() -> None:
     "budgets",
     [
         "[]",
-        "[{name: b, usd: 5, period: day, alert_at: {80: info}, burn: {slow: info}}]",
-        "[{name: b, usd: 5, period: 1h, alert_at: {100: info}}]",
-        "[{name: b, usd: 5, period: day, alert_at: {100: info}, forecast: never, burn: {}}]",
+        "[{name: b, amount: 5, period: day, alert_at: {80: info}, burn: {slow: info}}]",
+        "[{name: b, amount: 5, period: 1h, alert_at: {100: info}}]",
+        "[{name: b, amount: 5, period: day, alert_at: {100: info}, forecast: never, burn: {}}]",
     ],
 )
 def test_where_there_is_no_pair_there_is_no_rule(budgets: str) -> None:

@@ -134,7 +134,7 @@ def test_defaults() -> None:
 
 
 def test_a_budget_warns_at_80_and_is_critical_at_100_percent_of_all_spending() -> None:
-    (budget,) = load(f"{MINIMAL}budgets: [{{name: all, usd: 50, period: day}}]\n", "spec.yaml").spec.budgets
+    (budget,) = load(f"{MINIMAL}budgets: [{{name: all, amount: 50, period: day}}]\n", "spec.yaml").spec.budgets
     thresholds = (Threshold(Decimal(80), "warning"), Threshold(Decimal(100), "critical"))
     burn = {Burn.FAST: "critical", Burn.SLOW: "warning"}
     assert budget == Budget("all", Decimal(50), Period.DAY, {}, thresholds, {}, "warning", burn)
@@ -277,7 +277,7 @@ def test_budgets_match_by_metric_label_and_rise_through_their_thresholds() -> No
 
 
 def test_percentages_need_no_order() -> None:
-    text = f"{MINIMAL}budgets: [{{name: a, usd: 1, period: day, alert_at: {{100: critical, 9: info, 20: none}}}}]\n"
+    text = f"{MINIMAL}budgets: [{{name: a, amount: 1, period: day, alert_at: {{100: critical, 9: info, 20: none}}}}]\n"
     (budget,) = load(text, "spec.yaml").spec.budgets
     assert [int(threshold.percent) for threshold in budget.thresholds] == [9, 20, 100]
 
@@ -527,7 +527,7 @@ gateways:
     namespace: ai
     backends: [{name: one, provider: azure.openai, model: gpt}]
 models: [{provider: azure.openai, name: gpt, prices: [{input: 1, output: 2}]}]
-budgets: [{name: all, usd: 1, period: day, match: {provider: azure.openai}}]
+budgets: [{name: all, amount: 1, period: day, match: {provider: azure.openai}}]
 """,
         "spec.yaml",
     )

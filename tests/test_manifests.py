@@ -44,7 +44,7 @@ gateways:
   - {class: "yes", labels: {a: "true", b: "08", "on": ""}, namespaces: ["0o7", "null"]}
 models:
   - {provider: "on", name: "3.10", aliases: ["1e1", ".5", "~", "0.1", "=", "a: b", "#x"], free: true}
-budgets: [{name: "0.10", usd: 1, period: 7d, match: {model: "3.10"}, labels: {team: "08", "on": "off"}}]
+budgets: [{name: "0.10", amount: 1, period: 7d, match: {model: "3.10"}, labels: {team: "08", "on": "off"}}]
 """
 
 
@@ -201,7 +201,7 @@ def homes(*added: str) -> dict[str, str]:
     sections = {
         "gateways": [f"{{name: gw-{number}, namespace: ai}}" for number in range(9)],
         "models": [f"{{provider: openai, name: m-{number}, free: true}}" for number in range(30)],
-        "budgets": ["{name: all, usd: 5, period: day}"],
+        "budgets": ["{name: all, amount: 5, period: day}"],
     }
     for line in added:
         section, _, entry = line.partition(" ")
@@ -218,7 +218,7 @@ def test_adding_a_gateway_a_model_or_a_budget_moves_no_other_group() -> None:
         "gateways {name: another, namespace: ai}",
         "models {provider: openai, name: another, free: true}",
         "models {provider: xai, name: another, free: true}",
-        "budgets {name: another, usd: 5, period: day}",
+        "budgets {name: another, amount: 5, period: day}",
     )
     assert homes().items() < more.items()
 

@@ -21,7 +21,7 @@ from tollbook.gen.model import Alert, Recording
 SPEC = """
     prometheus: {keep_labels: [cluster]}
     attribution: [{label: team, expression: apiKey.team}]
-    budgets: [{name: all, usd: 50, period: day}]
+    budgets: [{name: all, amount: 50, period: day}]
 """
 WHO = {"team": "search", "cluster": "eu"}
 SPENDER = 'team="search",cluster="eu"'

@@ -23,7 +23,7 @@ from tollbook.gen.spec import Spec
 MONTH, SPENT = "agentgateway:cost_usd:month_to_date", "agentgateway:budget_usd:spent"
 
 SPEC = """
-    budgets: [{name: all, usd: 5000, period: month}, {name: gpt, usd: 5000, period: month, match: {model: gpt}}]
+    budgets: [{name: all, amount: 5000, period: month}, {name: gpt, amount: 5000, period: month, match: {model: gpt}}]
 """
 #: 100,000 tokens of output a minute cost a dollar a minute, and each is counted a minute later. The last minute before
 #: an outage, in the second day.
@@ -107,8 +107,8 @@ FLEET = """
     gateways: [{name: gw, namespace: ai}, {name: gone, namespace: ai}]
     attribution: [{label: team, expression: apiKey.team, limit: 1}]
     budgets:
-      - {name: day, usd: 50, period: day, alert_at: {100: critical}}
-      - {name: rolling, usd: 1000, period: 1d, burn: {}}
+      - {name: day, amount: 50, period: day, alert_at: {100: critical}}
+      - {name: rolling, amount: 1000, period: 1d, burn: {}}
 """
 #: They read records of their own group.
 CHAINS = (rules.totals, rules.calendar, rules.hours, rules.reconciliation)

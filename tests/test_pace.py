@@ -29,7 +29,7 @@ def rules_of(text: str) -> str:
 
 
 def budget(name: str, period: str, usd: str = "50", more: str = "") -> str:
-    return f"{{name: {name}, usd: {usd}, period: {period}{more}}}"
+    return f"{{name: {name}, amount: {usd}, period: {period}{more}}}"
 
 
 def ledger(dollars: str, gateway: str = "ai/gw") -> dict[str, str]:
@@ -86,7 +86,9 @@ LEFT: Mapping[str, Mapping[str, tuple[int, int, int]]] = {
     },
 }
 
-ALL_PERIODS = "[{name: d, usd: 5, period: day}, {name: w, usd: 5, period: week}, {name: m, usd: 5, period: month}]"
+ALL_PERIODS = (
+    "[{name: d, amount: 5, period: day}, {name: w, amount: 5, period: week}, {name: m, amount: 5, period: month}]"
+)
 
 
 def remaining_rules(zone: str) -> str:
@@ -126,10 +128,17 @@ def test_only_what_a_budget_needs_is_recorded() -> None:
 
     increase = "agentgateway:budget_usd:increase"
     assert records("[]") == []
-    assert records("[{name: b, usd: 5, period: 1h}]") == []
-    assert records("[{name: b, usd: 5, period: 7d}]") == [f"{increase}{window}" for window in ("5m", "30m", "1h", "6h")]
-    assert records("[{name: b, usd: 5, period: day, burn: {}}]") == [REMAINING, f"{KNOWN}1d", f"{increase}1d", FORECAST]
-    assert records("[{name: b, usd: 5, period: month, burn: {fast: info}, forecast: never}]") == [
+    assert records("[{name: b, amount: 5, period: 1h}]") == []
+    assert records("[{name: b, amount: 5, period: 7d}]") == [
+        f"{increase}{window}" for window in ("5m", "30m", "1h", "6h")
+    ]
+    assert records("[{name: b, amount: 5, period: day, burn: {}}]") == [
+        REMAINING,
+        f"{KNOWN}1d",
+        f"{increase}1d",
+        FORECAST,
+    ]
+    assert records("[{name: b, amount: 5, period: month, burn: {fast: info}, forecast: never}]") == [
         *(REMAINING, f"{KNOWN}7d", f"{increase}5m", f"{increase}1h", f"{increase}7d", FORECAST)
     ]
 

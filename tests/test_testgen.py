@@ -158,7 +158,7 @@ ZONES = {
 def test_days_weeks_and_months_of_any_zone_are_tried_and_pass(promtool: Path, tmp_path: Path) -> None:
     problems = {}
     for zone, day in ZONES.items():
-        text = f"prometheus: {{timezone: {zone}}}\nbudgets: [{{name: all, usd: 50, period: month}}]\n"
+        text = f"prometheus: {{timezone: {zone}}}\nbudgets: [{{name: all, amount: 50, period: month}}]\n"
         outputs = pipeline.build(spec_of(text + CHANGES.replace("DAY", day)))
         files = [file for file in outputs if names.is_rules_test_file(file) and file != names.RULES_TEST_FILE]
         assert len(files) == 9, "four of the calendar, one of windows, two of pasts, two of the day"
@@ -178,7 +178,7 @@ REFERENCE = """
         aliases: [gpt-2024]
         prices: [{input: 1.5, output: 10, cache_read: 0.1, cache_write: 7}]
       - {provider: anthropic, name: claude, prices: [{input: 3, output: 15}]}
-    budgets: [{name: daily, usd: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}]
+    budgets: [{name: daily, amount: 50, period: day, match: {provider: openai}, alert_at: {33.3: info, 100: critical}}]
 """
 # What is wrong -> the text in the rules, and what stands there instead. Quotes in expressions are written as '.
 MUTANTS = {

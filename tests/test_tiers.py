@@ -204,9 +204,9 @@ def test_every_total_holds_the_surcharge_once(promtool: Path) -> None:
     """A long context of 6000 tokens and 100 of output: 0.0255 USD, of which 0.0185 are the surcharge."""
     budgets = """
 budgets:
-  - {name: all, usd: 50, period: month}
-  - {name: gpt, usd: 50, period: day, match: {model: gpt}}
-  - {name: hour, usd: 50, period: 1h}
+  - {name: all, amount: 50, period: month}
+  - {name: gpt, amount: 50, period: day, match: {model: gpt}}
+  - {name: hour, amount: 50, period: 1h}
 """
     usd = 25_500_000
     figures = [

@@ -20,19 +20,19 @@ SPECS = {
     """,
     "free models alone, and a budget that they never touch": """
         models: [{provider: ollama, name: llama, free: true}, {provider: ollama, name: mistral, free: true}]
-        budgets: [{name: all, usd: 50, period: day}]
+        budgets: [{name: all, amount: 50, period: day}]
     """,
     "output that costs nothing": """
         models: [{provider: openai, name: embedding, prices: [{input: 0.02, output: 0}]}]
-        budgets: [{name: all, usd: 50, period: day}]
+        budgets: [{name: all, amount: 50, period: day}]
     """,
-    "twenty gateways": TWENTY_GATEWAYS + "budgets: [{name: all, usd: 50, period: day, match: {gateway: ai/gw7}}]",
-    "a step of 30 s": "prometheus: {step: 30s}\nbudgets: [{name: all, usd: 50, period: day}]",
-    "a step of 2 m": "prometheus: {step: 2m}\nbudgets: [{name: all, usd: 50, period: day}]",
+    "twenty gateways": TWENTY_GATEWAYS + "budgets: [{name: all, amount: 50, period: day, match: {gateway: ai/gw7}}]",
+    "a step of 30 s": "prometheus: {step: 30s}\nbudgets: [{name: all, amount: 50, period: day}]",
+    "a step of 2 m": "prometheus: {step: 2m}\nbudgets: [{name: all, amount: 50, period: day}]",
     "the longest step and settling": "prometheus: {scrape_timeout: 30s, step: 3m, settle: 1m}",
     "scrapes every 15 s that settle at once": """
         prometheus: {scrape_interval: 15s, scrape_timeout: 5s, settle: 5s, step: 15s, gap: 10m}
-        budgets: [{name: all, usd: 50, period: day}]
+        budgets: [{name: all, amount: 50, period: day}]
     """,
     "scrapes every 15 s that settle for two steps": """
         prometheus: {scrape_interval: 15s, step: 15s}
@@ -44,23 +44,23 @@ SPECS = {
     """,
     "a ServiceMonitor": """
         gateways: [{name: gw, namespace: ai, monitor: ServiceMonitor}, {name: other, namespace: ai}]
-        budgets: [{name: all, usd: 50, period: week}]
+        budgets: [{name: all, amount: 50, period: week}]
     """,
     "a job of the user's own for two gateways": """
         gateways:
           - {name: gw, namespace: ai, monitor: none, job: proxies}
           - {name: other, namespace: ai, monitor: none, job: proxies}
-        budgets: [{name: all, usd: 50, period: month}]
+        budgets: [{name: all, amount: 50, period: month}]
     """,
     "attribution, kept labels and budgets of teams": """
         prometheus: {keep_labels: [cluster, region]}
         attribution: [{label: team, expression: apiKey.team}, {label: agent, expression: request.agent}]
         budgets:
-          - {name: search, usd: 5, period: day, match: {team: search}}
-          - {name: ads, usd: 7, period: 24h, match: {team: ads, agent: crawler}, labels: {pager: ads}}
-          - {name: all, usd: 6, period: month}
+          - {name: search, amount: 5, period: day, match: {team: search}}
+          - {name: ads, amount: 7, period: 24h, match: {team: ads, agent: crawler}, labels: {pager: ads}}
+          - {name: all, amount: 6, period: month}
     """,
-    "a zone of odd minutes": "prometheus: {timezone: Asia/Kathmandu}\nbudgets: [{name: all, usd: 50, period: month}]",
+    "a zone of odd minutes": "prometheus: {timezone: Asia/Kathmandu}\nbudgets: [{name: all, amount: 50, period: month}]",
     "prices that change": """
         prometheus: {timezone: America/New_York}
         models:
@@ -71,7 +71,7 @@ SPECS = {
               - {input: 1, output: 10}
               - {from: 2025-01-01, input: 2, output: 10}
               - {from: 2026-01-01, input: 1, output: 9}
-        budgets: [{name: all, usd: 50, period: day}]
+        budgets: [{name: all, amount: 50, period: day}]
     """,
     "names that need quoting": """
         models:
@@ -80,7 +80,7 @@ SPECS = {
             aliases: ["a|b", "a.*", "\\u00e9\\u2603", "%s"]
             prices: [{input: 1, output: 10}]
         attribution: [{label: team, expression: apiKey.team}]
-        budgets: [{name: 'the "best" \\ {{ budget }}', usd: 5, period: day, match: {team: 'r&d "x"'}}]
+        budgets: [{name: 'the "best" \\ {{ budget }}', amount: 5, period: day, match: {team: 'r&d "x"'}}]
     """,
     "long contexts": """
         gateways: [{name: old, namespace: ai, version: "1.3"}, {name: gw, namespace: ai}]
@@ -97,7 +97,7 @@ SPECS = {
                 cache_read: 0.3
                 tiers: [{context_over: 1000, output: 20}, {context_over: 500000, input: 6, output: 22.5}]
               - {from: 2026-03-01, input: 3, output: 15, cache_read: 0.3}
-        budgets: [{name: all, usd: 50, period: day}]
+        budgets: [{name: all, amount: 50, period: day}]
     """,
     "a provider of two names, and gateways that are told to count as before": """
         gateways:
@@ -107,7 +107,7 @@ SPECS = {
         models:
           - {provider: azure.openai, name: gpt, prices: [{input: 1, output: 10, cache_read: 0.1}]}
           - {provider: anthropic, name: claude, prices: [{input: 3, output: 15, cache_read: 0.3}]}
-        budgets: [{name: all, usd: 50, period: day, match: {provider: azure.openai}}]
+        budgets: [{name: all, amount: 50, period: day, match: {provider: azure.openai}}]
     """,
     "few names": """
         attribution:
@@ -119,27 +119,27 @@ SPECS = {
           - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
           - {provider: azure, name: gpt, prices: [{input: 1, output: 10}]}
         budgets:
-          - {name: all, usd: 10, period: day, alert_at: {50: info, 100: critical}}
-          - {name: azure, usd: 10, period: week, match: {provider: azure}, alert_at: {33.3: warning, 99.999: none}}
-          - {name: gpt, usd: 20, period: month, match: {model: gpt}}
-          - {name: tiny, usd: 0.000001, period: 1h}
+          - {name: all, amount: 10, period: day, alert_at: {50: info, 100: critical}}
+          - {name: azure, amount: 10, period: week, match: {provider: azure}, alert_at: {33.3: warning, 99.999: none}}
+          - {name: gpt, amount: 20, period: month, match: {model: gpt}}
+          - {name: tiny, amount: 0.000001, period: 1h}
     """,
     "thresholds closer than the price of a token": """
         models: [{provider: openai, name: gpt, prices: [{input: 1, output: 600}]}]
-        budgets: [{name: all, usd: 1, period: day, alert_at: {80: info, 80.001: warning, 80.01: critical, 80.05: none}}]
+        budgets: [{name: all, amount: 1, period: day, alert_at: {80: info, 80.001: warning, 80.01: critical, 80.05: none}}]
     """,
     "thresholds of short windows": """
         prometheus: {step: 2m}
         budgets:
-          - {name: short, usd: 50, period: 2m, alert_at: {50: info, 75: warning, 100: critical}}
-          - {name: longer, usd: 50, period: 10m, alert_at: {10: info, 20: info, 40: info, 80: warning, 100: critical}}
+          - {name: short, amount: 50, period: 2m, alert_at: {50: info, 75: warning, 100: critical}}
+          - {name: longer, amount: 50, period: 10m, alert_at: {10: info, 20: info, 40: info, 80: warning, 100: critical}}
     """,
     "many thresholds on either side of midnight": f"""
         prometheus: {{timezone: Atlantic/Cape_Verde, step: 2m}}
-        budgets: [{{name: all, usd: 50, period: day, alert_at: {{{MANY_THRESHOLDS}, 110: info, 120: info, 130: info}}}}]
+        budgets: [{{name: all, amount: 50, period: day, alert_at: {{{MANY_THRESHOLDS}, 110: info, 120: info, 130: info}}}}]
     """,
     "amounts that end in half a cent": """
         models: [{provider: openai, name: gpt, prices: [{input: 1, output: 5000}]}]
-        budgets: [{name: all, usd: 50, period: day, alert_at: {80: info, 100: warning, 100.1: critical}}]
+        budgets: [{name: all, amount: 50, period: day, alert_at: {80: info, 100: warning, 100.1: critical}}]
     """,
 }
