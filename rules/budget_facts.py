@@ -42,7 +42,7 @@ def _scopes(spec: Spec) -> Iterator[Recording]:
     """Of budgets that name what they count. What the others count is found among what is spent."""
     rows = (
         (
-            {**_kind(budget), names.MATCHES: matches(budget)},
+            {**_kind(budget), **_matches(budget)},
             {names.BUDGET: budget.name, **dict(zip(budget.match, of, strict=True))},
         )
         for budget in spec.budgets
@@ -87,6 +87,10 @@ def _watched(budget: Budget) -> Iterator[tuple[str, str]]:
 
 def _kind(budget: Budget) -> Labels:
     return {names.PERIOD: str(budget.period), **({names.PER: budget.per} if budget.per else {})}
+
+
+def _matches(budget: Budget) -> Labels:
+    return {names.MATCHES: matches(budget)} if budget.match else {}
 
 
 def _stated(budget: Budget) -> Iterator[tuple[Labels, Budget | Override]]:

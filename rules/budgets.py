@@ -108,9 +108,13 @@ def _counted(spec: Spec) -> Iterator[Recording]:
         for window in (budget.period, *windows(budget)):
             wanted.setdefault(window, {})[matches(budget)] = budget.counts_by
     for window, label_sets in wanted.items():
-        sums = (labelled(_dollars(spec, window, by), names.MATCHES, matched) for matched, by in label_sets.items())
+        sums = (_by_labels(_dollars(spec, window, by), matched) for matched, by in label_sets.items())
         labels = {names.WINDOW: str(window)}
         yield Recording(names.BUDGET_COUNTED, either(*sums), labels, f"Dollars {_when(window)}, as budgets count them.")
+
+
+def _by_labels(dollars: Expr, matched: str) -> Expr:
+    return labelled(dollars, names.MATCHES, matched) if matched else dollars
 
 
 def _dollars(spec: Spec, window: Period | Duration, by: Sequence[str]) -> Expr:

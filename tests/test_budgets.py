@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from promtool_cases import NOTHING, Case, Samples, failures, rule_file, unmet
+from promtool_cases import NOTHING, Case, Samples, failures, rule_file
 from spec_builders import notation, spec_of
 
+from tollbook import rules
 from tollbook.gen import promql
-from tollbook.rules import budgets
+from tollbook.gen.model import Alert
+from tollbook.rules import budget_facts, budgets
 
 LIMIT, SPENT = "agentgateway:budget_usd:limit", "agentgateway:budget_usd:spent"
 ALERT = "LLMBudgetThresholdReached"
 DAY, WEEK, MONTH = (f"agentgateway:cost_usd_of_{period}:{period}_to_date" for period in ("day", "week", "month"))
 STEP = "agentgateway:cost_usd_of_day:increase1m"
-#: The same dollars of a whole gateway in one series, which rolling windows read wherever they need no more.
-FLEET = "agentgateway:gateway_cost_usd:increase1m"
 #: What the calendar records on promtool's first day, from its second minute on; and which of it stands on each record.
 CLOCK = 'agentgateway:calendar:now{day="0",week="0",month="1"}'
 TODAY = {"day": "0", "week": "0", "month": "1"}
 PERIODS = {DAY: TODAY, WEEK: {"week": "0"}, MONTH: {"month": "1"}, STEP: TODAY}
+TEAMS = "attribution: [{label: team, expression: apiKey.team, limit: 50}]"
 
 
 def budget_rules(text: str) -> str:
-    return rule_file(*budgets.build(spec_of(text)))
+    spec = spec_of(text)
+    return rule_file(*budget_facts.build(spec), *budgets.build(spec))
 
 
 def spend(record: str, **labels: str) -> str:
@@ -35,181 +36,237 @@ def spend(record: str, **labels: str) -> str:
     return notation(record, **{**own, **PERIODS[record], **labels})
 
 
-def fleet(**labels: str) -> str:
-    return notation(FLEET, **{"gateway": "ai/gw", **labels})
+def case(name: str, spec: str, series: dict[str, str], *samples: tuple[str, str, Samples]) -> Case:
+    return Case(name, budget_rules(spec), series, samples, scraped_every="1m")
 
 
-def both(budget: str, at: str, limit: float, spent: float) -> tuple[tuple[str, str, Mapping[str, float]], ...]:
-    label = f'{{budget="{budget}"}}'
-    return (
-        (f"{LIMIT}{label}", at, {f"{LIMIT}{label}": limit}),
-        (f"{SPENT}{label}", at, {f"{SPENT}{label}": spent}),
+def of(record: str, period: str, usd: dict[str, float], **labels: str) -> Samples:
+    """By name of the budget."""
+    return {notation(record, budget=budget, period=period, **labels): figure for budget, figure in usd.items()}
+
+
+# ---- Which dollars count ---------------------------------------------------------------------------------------------
+
+EVERY_KIND = f"""
+    {TEAMS}
+    gateways: [{{name: edge, namespace: ai}}, {{name: core, namespace: ai}}, {{name: lab, namespace: dev}}]
+    models:
+      - {{provider: openai, name: gpt, prices: [{{input: 1, output: 10}}]}}
+      - {{provider: openai, name: gpt-mini, prices: [{{input: 1, output: 10}}]}}
+      - {{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}
+    budgets:
+      - {{name: all, amount: 100, period: month}}
+      - {{name: edge, amount: 50, period: month, match: {{gateway: ai/edge}}}}
+      - {{name: two gateways, amount: 50, period: month, match: {{gateway: [ai/edge, dev/lab]}}}}
+      - {{name: of ai, amount: 50, period: month, match: {{gateway: "ai/*"}}}}
+      - {{name: pair, amount: 9, period: month, match: {{provider: openai, model: [gpt, claude]}}}}
+      - {{name: gpts, amount: 9, period: month, match: {{model: "gpt*", team: search}}}}
+      - {{name: nobody, amount: 9, period: month, match: {{team: absent}}}}
+      - {{name: search too, amount: 9, period: month, match: {{team: search}}}}
+"""
+#: A digit each, so that a sum tells its parts.
+DOLLARS = {
+    ("ai/edge", "openai", "gpt", "search"): 1,
+    ("ai/edge", "anthropic", "claude", "ads"): 20,
+    ("ai/core", "openai", "gpt-mini", "search"): 300,
+    ("ai/core", "openai", "gpt", ""): 4000,
+    ("dev/lab", "openai", "gpt", "ads"): 50000,
+}
+
+
+def month(**others: str) -> dict[str, str]:
+    series = {
+        spend(MONTH, gateway=gateway, gen_ai_system=provider, model=model, team=team): f"{usd}x9"
+        for (gateway, provider, model, team), usd in DOLLARS.items()
+    }
+    return {**series, CLOCK: "1x9", **others}
+
+
+def test_a_budget_counts_what_it_matches(promtool: Path) -> None:
+    """Any number of budgets may count the same dollars."""
+    spent = {"all": 54321, "edge": 21, "two gateways": 50021, "of ai": 4321}
+    spent |= {"pair": 54001, "gpts": 301, "nobody": 0, "search too": 301}
+    limits = {"all": 100, "edge": 50, "two gateways": 50, "of ai": 50, "pair": 9, "gpts": 9, "nobody": 9}
+    samples = (
+        (SPENT, "5m", of(SPENT, "month", spent)),
+        (LIMIT, "5m", of(LIMIT, "month", {**limits, "search too": 9})),
     )
+    assert failures(promtool, case("every kind", EVERY_KIND, month(), *samples)) == {}
 
 
-# ---- What was spent --------------------------------------------------------------------------------------------------
+PER = f"""
+    {TEAMS}
+    gateways: [{{name: edge, namespace: ai}}, {{name: core, namespace: ai}}, {{name: lab, namespace: dev}}]
+    models:
+      - {{provider: openai, name: gpt, prices: [{{input: 1, output: 10}}]}}
+      - {{provider: openai, name: gpt-mini, prices: [{{input: 1, output: 10}}]}}
+      - {{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}
+    budgets:
+      - name: each
+        amount: 500
+        per: team
+        period: month
+        overrides: {{ads: 70, idle: {{amount: 8}}, others: {{labels: {{slack: "#others"}}}}}}
+      - {{name: of ai, amount: 30, per: team, period: month, match: {{gateway: "ai/*"}}}}
+      - {{name: model, amount: 2, per: model, period: month}}
+"""
 
 
-def test_a_budget_that_nothing_was_spent_of_has_its_limit_and_zero(promtool: Path) -> None:
-    rules = budget_rules(
-        "budgets: [{name: day, amount: 50, period: day}, {name: sliding, amount: 0.000001, period: 24h}]"
+def test_per_a_label_every_value_that_is_seen_has_a_budget(promtool: Path) -> None:
+    """And those that the spec names: but nobody's dollars, and those of many summed as others, are no team's."""
+    series = month(**{spend(MONTH, team="other"): "600000x9", spend(MONTH, team="unknown"): "7000000x9"})
+    by_team, by_model = {"per": "team"}, {"per": "model"}
+
+    def expected(record: str, each: dict[str, float], of_ai: dict[str, float], models: dict[str, float]) -> Samples:
+        found: dict[str, float] = {}
+        for team, usd in each.items():
+            found |= of(record, "month", {"each": usd}, team=team, **by_team)
+        for team, usd in of_ai.items():
+            found |= of(record, "month", {"of ai": usd}, team=team, **by_team)
+        for model, usd in models.items():
+            found |= of(record, "month", {"model": usd}, model=model, **by_model)
+        return found
+
+    spent = {"search": 301, "ads": 50020, "idle": 0, "others": 0}
+    limits = {"search": 500, "ads": 70, "idle": 8, "others": 500}
+    models = {"gpt": 7_654_001, "gpt-mini": 300, "claude": 20}
+    samples = (
+        (SPENT, "5m", expected(SPENT, spent, {"search": 301, "ads": 20}, models)),
+        (LIMIT, "5m", expected(LIMIT, limits, {"search": 30, "ads": 30}, dict.fromkeys(models, 2))),
     )
-    samples = (*both("day", "1m", 50, 0), *both("sliding", "5m", 0.000001, 0))
-    assert failures(promtool, Case("nothing", rules, {CLOCK: "1x20"}, samples)) == {}
+    assert failures(promtool, case("per", PER, series, *samples)) == {}
+
+
+def test_clusters_share_a_budget(promtool: Path) -> None:
+    spec = "prometheus: {keep_labels: [cluster]}\nbudgets: [{name: b, amount: 9, period: day}]"
+    series = {spend(DAY, cluster="eu"): "2x5", spend(DAY, cluster="us"): "3x5", CLOCK: "1x5"}
+    assert failures(promtool, case("clusters", spec, series, (SPENT, "3m", of(SPENT, "day", {"b": 5})))) == {}
+
+
+def test_facts_that_two_rulers_record_count_once(promtool: Path) -> None:
+    """And budgets of another spec are none of ours."""
+    spec = f"{TEAMS}\nbudgets: [{{name: b, amount: 9, period: day, match: {{team: ads}}, alert_at: {{100: info}}}}]"
+    own = {"spec": "monitoring/agentgateway-cost", "period": "day", "budget": "b", "ruler": "second"}
+    series = {
+        spend(DAY, team="ads"): "10x5",
+        CLOCK: "1x5",
+        notation("agentgateway:budget:amount_usd", **own): "9x5",
+        notation("agentgateway:budget:scope", **own, matches="team", team="ads"): "1x5",
+        notation("agentgateway:budget:threshold_ratio", **own, threshold="100", severity="info"): "1x5",
+        notation("agentgateway:budget:scope", **{**own, "spec": "other/spec"}, matches="", team=""): "1x5",
+        notation("agentgateway:budget:amount_usd", **{**own, "spec": "other/spec"}): "1x5",
+    }
+    fires = (ALERT, "3m", (firing("info", "100", reached("10.00", "9.00", "today", "100", also=", team ads")),))
+    twice = replace(
+        case(
+            "twice", spec, series, (SPENT, "3m", of(SPENT, "day", {"b": 10})), (LIMIT, "3m", of(LIMIT, "day", {"b": 9}))
+        ),
+        alerts=(fires,),
+    )
+    assert failures(promtool, twice) == {}
+
+
+# ---- Periods and windows ---------------------------------------------------------------------------------------------
+
+THREE = """
+    budgets:
+      - {name: daily, amount: 50, period: day}
+      - {name: weekly, amount: 300, period: week}
+      - {name: monthly, amount: 900, period: month}
+"""
+
+
+def three(daily: float, weekly: float, monthly: float) -> Samples:
+    return {
+        **of(SPENT, "day", {"daily": daily}),
+        **of(SPENT, "week", {"weekly": weekly}),
+        **of(SPENT, "month", {"monthly": monthly}),
+    }
 
 
 def test_calendar_budgets_read_the_dollars_of_their_own_period(promtool: Path) -> None:
-    rules = budget_rules("""
-        budgets:
-          - {name: daily, amount: 50, period: day}
-          - {name: weekly, amount: 300, period: week}
-          - {name: monthly, amount: 1234.56, period: month}
-    """)
-    series = {spend(DAY): "3x10", spend(WEEK): "20x10", spend(MONTH): "100x10", spend(MONTH, model="mini"): "7x10"}
-    samples = (*both("daily", "3m", 50, 3), *both("weekly", "3m", 300, 20), *both("monthly", "3m", 1234.56, 107))
-    assert failures(promtool, Case("periods", rules, series, samples)) == {}
+    """Also one that was added today: what was spent before stands in the totals."""
+    series = {spend(DAY): "3x9", spend(WEEK): "20x9", spend(MONTH): "107x9", CLOCK: "1x9"}
+    assert failures(promtool, case("periods", THREE, series, (SPENT, "4m", three(3, 20, 107)))) == {}
 
 
 def test_the_dollars_of_another_period_are_not_this_one_s(promtool: Path) -> None:
     """Of yesterday, last week and last month, as they stand when a period turns or Prometheus was away."""
-    rules = budget_rules("""
-        budgets:
-          - {name: daily, amount: 50, period: day}
-          - {name: weekly, amount: 300, period: week}
-          - {name: monthly, amount: 900, period: month}
-    """)
     series = {
         CLOCK: "1x20",
         spend(DAY, day="-1", month="12"): "3x10",
         spend(WEEK, week="-1"): "20x10",
         spend(MONTH, month="12"): "100x10",
     }
-    samples = (*both("daily", "3m", 50, 0), *both("weekly", "3m", 300, 0), *both("monthly", "3m", 900, 0))
-    assert failures(promtool, Case("turned", rules, series, samples)) == {}
+    assert failures(promtool, case("turned", THREE, series, (SPENT, "3m", three(0, 0, 0)))) == {}
 
 
 def test_the_last_total_is_known_for_an_hour_and_nothing_is_said_after(promtool: Path) -> None:
     """Rather than zero: an outage of rules may not let a budget look unspent."""
-    rules = budget_rules("budgets: [{name: b, amount: 50, period: day}]")
-    limit_of, spent_of = (f'{record}{{budget="b"}}' for record in (LIMIT, SPENT))
-    clock = {CLOCK: "1x5 stale"}
-    series = {**clock, spend(DAY): "_ 40 stale", spend(DAY, model="mini"): "_ _ 2 stale"}
+    series = {CLOCK: "1x5 stale", spend(DAY): "_ 40 stale", spend(DAY, model="mini"): "_ _ 2 stale"}
     known = {"1m": 40, "2m": 42, "60m": 42}
-    samples: list[tuple[str, str, Samples]] = [(spent_of, at, {spent_of: usd}) for at, usd in known.items()]
-    samples += [(spent_of, "63m", NOTHING), (limit_of, "63m", {limit_of: 50})]
-    assert failures(promtool, Case("blind", rules, series, tuple(samples), scraped_every="1m")) == {}
+    samples: list[tuple[str, str, Samples]] = [(SPENT, at, of(SPENT, "day", {"b": usd})) for at, usd in known.items()]
+    samples += [(SPENT, "63m", NOTHING), (LIMIT, "63m", of(LIMIT, "day", {"b": 50}))]
+    assert failures(promtool, case("blind", "budgets: [{name: b, amount: 50, period: day}]", series, *samples)) == {}
 
 
 def test_a_rolling_budget_holds_its_window_and_not_a_step_more(promtool: Path) -> None:
-    """Five dollars in the first minute."""
-    rules = budget_rules("budgets: [{name: hour, amount: 9, period: 1h}, {name: minutes, amount: 9, period: 2m}]")
-    series = {fleet(cluster="eu"): "_ 5 0x100", fleet(cluster="us"): "_ _ 2 0x100"}
-    samples = (
-        *both("minutes", "1m", 9, 5),
-        *both("minutes", "2m", 9, 7),
-        *both("minutes", "3m", 9, 2),
-        *both("hour", "60m", 9, 7),
-        *both("hour", "61m", 9, 2),
-        *both("hour", "62m", 9, 0),
-    )
-    assert failures(promtool, Case("rolling", rules, series, samples, scraped_every="1m")) == {}
-
-
-def test_a_rolling_budget_knows_no_midnight(promtool: Path) -> None:
-    rules = budget_rules("budgets: [{name: hour, amount: 9, period: 1h, match: {model: gpt}}]")
-    series = {spend(STEP, day="0"): "_ 5 0x100", spend(STEP, day="1"): "_ _ 2 0x100"}
-    samples = (*both("hour", "60m", 9, 7), *both("hour", "61m", 9, 2), *both("hour", "62m", 9, 0))
-    assert failures(promtool, Case("midnight", rules, series, samples, scraped_every="1m")) == {}
-
-
-def test_a_rolling_week_of_hours(promtool: Path) -> None:
-    case = Case(
-        "a dollar an hour",
-        budget_rules("budgets: [{name: week, amount: 9, period: 7d}]"),
-        {fleet(): "_ 1x300"},
-        (*both("week", "100h", 9, 100), *both("week", "168h", 9, 168), *both("week", "200h", 9, 168)),
-    )
-    assert failures(promtool, replace(case, scraped_every="1h", evaluated_every="1h")) == {}
-
-
-MATCHING = """
-    gateways: [{name: gw, namespace: ai}, {name: other, namespace: ai}]
+    """Over midnight too, and zero where nothing was ever spent."""
+    spec = """
+    budgets:
+      - {name: hour, amount: 9, period: 1h}
+      - {name: minutes, amount: 9, period: 2m}
+      - {name: claude, amount: 9, period: 2m, match: {provider: anthropic}}
     models:
       - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
-      - {provider: azure, name: gpt, prices: [{input: 1, output: 10}]}
-      - {provider: azure, name: mini, prices: [{input: 1, output: 10}]}
-    attribution: [{label: team, expression: apiKey.team}, {label: agent, expression: request.agent}]
-    budgets:
-"""
-# What the budget matches -> which of the dollars below it counts.
-MATCHES = {
-    "": 11111,
-    "{gateway: ai/gw}": 1011,
-    "{gateway: ai/other}": 10100,
-    "{provider: azure}": 11100,
-    "{model: gpt}": 10111,
-    "{provider: openai, model: gpt}": 11,
-    "{team: search}": 1101,
-    "{team: ads}": 10,
-    "{team: search, gateway: ai/gw, provider: openai, model: gpt}": 1,
-    "{team: ads, provider: azure}": 0,
-    "{agent: crawler}": 10000,
-}
-DOLLARS = {
-    ("ai/gw", "openai", "gpt", "search", ""): 1,
-    ("ai/gw", "openai", "gpt", "ads", ""): 10,
-    ("ai/other", "azure", "gpt", "search", ""): 100,
-    ("ai/gw", "azure", "mini", "search", ""): 1000,
-    ("ai/other", "azure", "gpt", "", "crawler"): 10000,
-}
-
-
-@pytest.mark.parametrize(("period", "record"), [("day", DAY), ("month", MONTH), ("1h", STEP)])
-def test_a_budget_counts_what_it_matches(period: str, record: str, promtool: Path) -> None:
-    listed = [
-        f"      - {{name: b{n}, amount: 5, period: {period}{f', match: {match}' if match else ''}}}"
-        for n, match in enumerate(MATCHES)
+      - {provider: anthropic, name: claude, prices: [{input: 1, output: 10}]}
+    """
+    series = {spend(STEP): "_ 5 0x100", spend(STEP, day="1"): "_ _ 2 0x100"}
+    by_minute = {"1m": (5, 5), "2m": (7, 7), "3m": (2, 7), "60m": (0, 7), "61m": (0, 2), "62m": (0, 0)}
+    samples = [
+        (SPENT, at, {**of(SPENT, "2m", {"minutes": few, "claude": 0}), **of(SPENT, "1h", {"hour": many})})
+        for at, (few, many) in by_minute.items()
     ]
-    series = {CLOCK: "1x9"}
-    for (gateway, provider, model, team, agent), usd in DOLLARS.items():
-        series[spend(record, gateway=gateway, gen_ai_system=provider, model=model, team=team, agent=agent)] = f"_ {usd}"
-        series[fleet(gateway=gateway, cluster=f"{provider} {model} {team}")] = f"_ {usd}"
-    samples = [sample for n, usd in enumerate(MATCHES.values()) for sample in both(f"b{n}", "1m", 5, usd)]
-    case = Case("match", budget_rules(MATCHING + "\n".join(listed)), series, tuple(samples), scraped_every="1m")
-    assert failures(promtool, case) == {}
+    assert failures(promtool, case("rolling", spec, series, *samples)) == {}
 
 
-def test_clusters_share_a_budget(promtool: Path) -> None:
-    """A kept label tells dollars apart; a budget is the whole company's."""
-    rules = budget_rules("prometheus: {keep_labels: [cluster]}\nbudgets: [{name: all, amount: 50, period: day}]")
-    series = {spend(DAY, cluster="eu"): "3x10", spend(DAY, cluster="us"): "4x10"}
-    assert failures(promtool, Case("clusters", rules, series, both("all", "3m", 50, 7))) == {}
+def test_a_rolling_week_is_read_by_the_hour_and_exact_to_the_minute(promtool: Path) -> None:
+    """A dollar was put down each hour, and of each open hour a cent a minute is known."""
+    hour, to_date = (f"agentgateway:cost_usd:{record}" for record in ("of_hour", "hour_to_date"))
+    own = {"gateway": "ai/gw", "gen_ai_system": "openai", "model": "gpt", "gen_ai_token_type": "output"}
+    put_down = "_x3 " + "1 _x59 " * 170
+    begun = "0+0.01x2 " + "0+0.01x59 " * 170
+    series = {notation(hour, **own): put_down, notation(to_date, **own): begun}
+    # Put down three minutes past each hour. After half an hour 0.27 of the open one are known, as a week before.
+    week = {"100h30m": 101.27, "168h30m": 168, "168h45m": 168, "169h": 168}
+    asked = "round(agentgateway:budget_usd:spent, 0.01)"
+    samples = [(asked, at, {'{budget="week",period="7d"}': usd}) for at, usd in week.items()]
+    by_hour = replace(
+        case("hours", "budgets: [{name: week, amount: 500, period: 7d, burn: {}}]", series, *samples),
+        evaluated_every="15m",
+    )
+    assert failures(promtool, by_hour) == {}
 
 
-def test_without_budgets_there_is_no_group() -> None:
-    assert budgets.build(spec_of()) == ()
+# ---- Thresholds ------------------------------------------------------------------------------------------------------
 
 
-# ---- Alerts ----------------------------------------------------------------------------------------------------------
+def reached(
+    usd: str, limit: str, words: str, percent: str, subject: str = "Budget b", also: str = "", of_all: str = ""
+) -> str:
+    return (
+        f"{subject}: {usd} of {limit} USD spent {words}, at or over {percent} percent. If this is not meant, stop or "
+        "limit those who spend; if it is, raise amount in the spec. Top spenders:"
+        f"\n- {of_all or usd} USD: gateway ai/gw, provider openai, model gpt{also}"
+    )
 
 
-WHAT_TO_DO = (
-    "If this is not meant, stop or limit those who spend; if it is, raise usd in the spec. Top spenders:"
-    "\n- {} USD: gateway ai/gw, provider openai, model {}"
-)
-
-
-def reached(spent: str, usd: str, words: str, percent: str, budget: str = "b", model: str = "gpt") -> str:
-    """What is said where one alone has spent."""
-    head = f"Budget {budget}: {spent} of {usd} USD spent {words}, at or over {percent} percent."
-    return f"{head} {WHAT_TO_DO.format(spent, model)}"
-
-
-def firing(budget: str, severity: str, threshold: str, description: str, **labels: str) -> dict[str, str]:
+def firing(severity: str, percent: str, description: str, **labels: str) -> dict[str, str]:
     return {
-        "budget": budget,
+        "budget": "b",
+        "period": "day",
         "severity": severity,
-        "threshold": threshold,
+        "threshold": percent,
         **labels,
         "annotation:summary": "LLM spend has reached a threshold of its budget.",
         "annotation:description": description,
@@ -217,123 +274,90 @@ def firing(budget: str, severity: str, threshold: str, description: str, **label
 
 
 def test_each_threshold_is_silent_just_below_and_fires_when_it_is_reached(promtool: Path) -> None:
-    """80 and 100 percent of 50 dollars, and the defaults of the spec: a warning and something critical."""
+    spec = """
+    budgets:
+      - {name: b, amount: 50, period: day, alert_at: {33.3: info, 80: warning, 100: critical}, labels: {slack: "#b"}}
+    """
+    amounts = {"1m": "16.6", "2m": "16.66", "3m": "39.99", "4m": "40", "5m": "49.99", "6m": "50", "7m": "51"}
+    reached_at = {"2m": ["33.3"], "3m": ["33.3"], "4m": ["33.3", "80"], "5m": ["33.3", "80"]}
+    reached_at |= {at: ["33.3", "80", "100"] for at in ("6m", "7m")}
+    severities = {"33.3": "info", "80": "warning", "100": "critical"}
+    alerts = []
+    for at, usd in amounts.items():
+        fires = [
+            firing(severities[each], each, reached(f"{float(usd):.2f}", "50.00", "today", each), slack="#b")
+            for each in reached_at.get(at, [])
+        ]
+        alerts.append((ALERT, at, tuple(fires)))
+    series = {spend(DAY): f"0 {' '.join(amounts.values())}", CLOCK: "1x9"}
+    assert failures(promtool, replace(case("climb", spec, series), alerts=tuple(alerts))) == {}
 
-    def of_platform(spent: str, percent: str) -> str:
-        return reached(spent, "50", "today", percent, budget="platform")
 
-    case = Case(
-        "thresholds",
-        budget_rules("budgets: [{name: platform, amount: 50, period: day, labels: {team: platform}}]"),
-        {spend(DAY): "0 39.99 40 49.99 50 50.01 12.5"},
-        alerts=(
-            (ALERT, "0m", ()),
-            (ALERT, "1m", ()),
-            (ALERT, "2m", (firing("platform", "warning", "80", of_platform("40.00", "80"), team="platform"),)),
-            (ALERT, "3m", (firing("platform", "warning", "80", of_platform("49.99", "80"), team="platform"),)),
+def test_each_team_has_its_own_thresholds_severities_and_labels(promtool: Path) -> None:
+    """Every second team is told first what the others are told second, so none is taken for its neighbour."""
+    spec = f"""
+    {TEAMS}
+    budgets:
+      - name: b
+        per: team
+        amount: 10
+        period: day
+        alert_at: {{50: info, 100: critical}}
+        labels: {{pager: finops}}
+        overrides:
+          ads: {{amount: 20, labels: {{slack: "#ads"}}}}
+          lab: {{alert_at: {{90: warning}}}}
+    """
+    series = {
+        CLOCK: "1x9",
+        spend(DAY, team="search"): "_ 4.99 5 10",
+        spend(DAY, team="ads"): "_ 10 20 9.99",
+        spend(DAY, team="lab"): "_ 8.99 9 5",
+    }
+
+    def told(team: str, usd: str, limit: str, percent: str, severity: str, **labels: str) -> dict[str, str]:
+        text = reached(usd, limit, "today", percent, f"Budget b of team {team}", f", team {team}")
+        return firing(severity, percent, text, team=team, per="team", pager="finops", **labels)
+
+    alerts = (
+        (ALERT, "1m", (told("ads", "10.00", "20.00", "50", "info", slack="#ads"),)),
+        (
+            ALERT,
+            "2m",
             (
-                ALERT,
-                "4m",
-                (
-                    firing("platform", "warning", "80", of_platform("50.00", "80"), team="platform"),
-                    firing("platform", "critical", "100", of_platform("50.00", "100"), team="platform"),
-                ),
+                told("search", "5.00", "10.00", "50", "info"),
+                told("ads", "20.00", "20.00", "50", "info", slack="#ads"),
+                told("ads", "20.00", "20.00", "100", "critical", slack="#ads"),
+                told("lab", "9.00", "10.00", "90", "warning"),
             ),
-            (
-                ALERT,
-                "5m",
-                (
-                    firing("platform", "warning", "80", of_platform("50.01", "80"), team="platform"),
-                    firing("platform", "critical", "100", of_platform("50.01", "100"), team="platform"),
-                ),
-            ),
-            (ALERT, "6m", ()),
         ),
-        scraped_every="1m",
+        (
+            ALERT,
+            "3m",
+            (told("search", "10.00", "10.00", "50", "info"), told("search", "10.00", "10.00", "100", "critical")),
+        ),
     )
-    assert failures(promtool, case) == {}
+    assert failures(promtool, replace(case("teams", spec, series), alerts=alerts)) == {}
 
 
 @pytest.mark.parametrize(
-    ("period", "words", "record"),
+    ("period", "shown", "words", "record"),
     [
-        ("day", "today", DAY),
-        ("week", "this week", WEEK),
-        ("month", "this month", MONTH),
-        ("24h", "in the last 1d", STEP),
-        ("90m", "in the last 1h30m", STEP),
+        ("day", "day", "today", DAY),
+        ("week", "week", "this week", WEEK),
+        ("month", "month", "this month", MONTH),
+        ("24h", "1d", "in the last 1d", STEP),
+        ("90m", "1h30m", "in the last 1h30m", STEP),
     ],
 )
-def test_the_words_say_which_period_is_meant(period: str, words: str, record: str, promtool: Path) -> None:
-    text = reached("3.00", "2.50", words, "100")
-    case = Case(
-        period,
-        budget_rules(f"budgets: [{{name: b, amount: 2.50, period: {period}, alert_at: {{100: info}}}}]"),
-        {spend(record): "_ 3", fleet(): "_ 3"},
-        alerts=((ALERT, "0m", ()), (ALERT, "1m", (firing("b", "info", "100", text),))),
-        scraped_every="1m",
-    )
-    assert failures(promtool, case) == {}
-
-
-@pytest.mark.parametrize(
-    ("usd", "percent", "below", "over"),
-    [
-        ("10", "33.3", "3.329999", "3.330001"),
-        ("0.5", "99.5", "0.497499", "0.497501"),
-        ("1234.56", "0.1", "1.234559", "1.234561"),
-        ("50", "150", "74.999999", "75.000001"),
-        ("0.000001", "50", "0.0000004999", "0.0000005001"),
-        ("999999", "99.99", "999899", "999900"),
-    ],
-)
-def test_thresholds_may_have_decimals(usd: str, percent: str, below: str, over: str, promtool: Path) -> None:
-    rules = budget_rules(f"budgets: [{{name: b, amount: {usd}, period: day, alert_at: {{{percent}: none}}}}]")
-    text = reached(f"{float(over):.2f}", usd, "today", percent)
-    case = Case(
-        percent,
-        rules,
-        {spend(DAY): f"_ {below} {over}"},
-        alerts=((ALERT, "1m", ()), (ALERT, "2m", (firing("b", "none", percent, text),))),
-        scraped_every="1m",
-    )
-    assert failures(promtool, case) == {}
-
-
-def test_budgets_do_not_fire_for_each_other(promtool: Path) -> None:
-    rules = budget_rules("""
-        models:
-          - {provider: openai, name: gpt, prices: [{input: 1, output: 10}]}
-          - {provider: openai, name: mini, prices: [{input: 1, output: 10}]}
-        budgets:
-          - {name: gpt, amount: 10, period: day, match: {model: gpt}, alert_at: {100: critical}}
-          - {name: mini, amount: 10, period: day, match: {model: mini}, alert_at: {100: critical}}
-    """)
-    text = reached("10.00", "10", "today", "100", budget="gpt")
-    alerts = ((ALERT, "1m", (firing("gpt", "critical", "100", text),)),)
-    case = Case("two", rules, {spend(DAY): "10x5", spend(DAY, model="mini"): "9.9x5"}, alerts=alerts)
-    assert failures(promtool, case) == {}
-
-
-def test_a_wrong_sum_a_wrong_limit_and_a_wrong_comparison_are_noticed(promtool: Path) -> None:
-    right = budget_rules("budgets: [{name: b, amount: 50, period: day, alert_at: {80: warning}}]")
-    text = reached("40.00", "50", "today", "80")
-    case = Case(
-        "right",
-        right,
-        {spend(DAY): "_ 39.99 40", spend(WEEK): "_ 4 4"},
-        both("b", "2m", 50, 40),
-        ((ALERT, "1m", ()), (ALERT, "2m", (firing("b", "warning", "80", text),))),
-        scraped_every="1m",
-    )
-    wrongs = {"vector(50)": "vector(49)", ">=": ">", "0.8": "0.79", "day:day_to_date": "week:week_to_date"}
-    mutants = [replace(case, name=piece, rules=right.replace(piece, wrong)) for piece, wrong in wrongs.items()]
-    assert failures(promtool, case) == {}
-    assert unmet(promtool, *mutants) == set(wrongs)
+def test_the_words_say_which_period_is_meant(period: str, shown: str, words: str, record: str, promtool: Path) -> None:
+    spec = f"budgets: [{{name: b, amount: 10, period: {period}, alert_at: {{100: info}}}}]"
+    fires = firing("info", "100", reached("10.50", "10.00", words, "100"), period=shown)
+    words_of = replace(case("words", spec, {spend(record): "_ 10.5", CLOCK: "1x5"}), alerts=((ALERT, "1m", (fires,)),))
+    assert failures(promtool, words_of) == {}
 
 
 # ---- Who spends ------------------------------------------------------------------------------------------------------
-
 
 SPENDERS = """
     attribution: [{label: team, expression: apiKey.team}, {label: agent, expression: request.agent}]
@@ -344,62 +368,87 @@ BY_TEAM = {"search": 4, "ads": 7, "shop": 2.5, "idle": 0, "": 1}
 
 
 @pytest.mark.parametrize(
-    ("period", "record", "words"),
-    [("month", MONTH, "this month"), ("24h", STEP, "in the last 1d")],
+    ("period", "shown", "record", "words"),
+    [("month", "month", MONTH, "this month"), ("24h", "1d", STEP, "in the last 1d")],
     ids=["month", "24h"],
 )
-def test_the_text_lists_the_three_who_spent_most(period: str, record: str, words: str, promtool: Path) -> None:
+def test_the_text_lists_the_three_who_spent_most(
+    period: str, shown: str, record: str, words: str, promtool: Path
+) -> None:
     """The dearest first; clusters together; a label that is empty is not spoken of."""
     series = {spend(record, team=team, cluster="eu"): f"_ {usd}" for team, usd in BY_TEAM.items()}
     series[spend(record, team="search", cluster="us")] = "_ 4.25"
     series[spend(record, team="search", agent="crawler", cluster="us")] = "_ 0"
-    series[fleet()] = "_ 18.75"
     text = (
-        f"Budget b: 18.75 of 10 USD spent {words}, at or over 100 percent. If this is not meant, stop or limit those "
-        "who spend; if it is, raise usd in the spec. Top spenders:"
+        f"Budget b: 18.75 of 10.00 USD spent {words}, at or over 100 percent. If this is not meant, stop or limit "
+        "those who spend; if it is, raise amount in the spec. Top spenders:"
         "\n- 8.25 USD: gateway ai/gw, provider openai, model gpt, team search"
         "\n- 7.00 USD: gateway ai/gw, provider openai, model gpt, team ads"
         "\n- 2.50 USD: gateway ai/gw, provider openai, model gpt, team shop"
     )
-    budget = f"      - {{name: b, amount: 10, period: {period}, alert_at: {{100: info}}}}"
-    alerts = ((ALERT, "1m", (firing("b", "info", "100", text),)),)
-    case = Case("spenders", budget_rules(SPENDERS + budget), series, alerts=alerts, scraped_every="1m")
-    assert failures(promtool, case) == {}
+    spec = SPENDERS + f"      - {{name: b, amount: 10, period: {period}, alert_at: {{100: info}}}}"
+    fires = firing("info", "100", text, period=shown)
+    assert failures(promtool, replace(case("top", spec, series), alerts=((ALERT, "1m", (fires,)),))) == {}
 
 
-def test_nobody_is_listed_who_spent_nothing_or_of_another_budget(promtool: Path) -> None:
-    series = {spend(DAY, team=team): f"_ {usd}" for team, usd in BY_TEAM.items()}
-    text = reached("7.00", "5", "today", "100") + ", team ads"
-    budget = "      - {name: b, amount: 5, period: day, match: {team: ads}, alert_at: {100: info}}"
-    alerts = ((ALERT, "1m", (firing("b", "info", "100", text),)),)
-    case = Case("spenders", budget_rules(SPENDERS + budget), series, alerts=alerts, scraped_every="1m")
-    assert failures(promtool, case) == {}
-
-
-#: As values of a label that a budget matches: what ends texts, templates and selectors, and what stands for others.
+#: As values of a label: what ends texts, templates and selectors, and what stands for others.
 HOSTILE = (
     *('"', "'", "`", "\\", "\\\\", '\\"', "\\n", "{{", "}}", "{{ end }}", "{{ $value }}", "{{/* */}}", "$", "${x}"),
-    *("%s", ".*", "a|b", "{}", "}", '"}) or vector(1) #', "\N{SNOWMAN}", "\N{GRINNING FACE}", "{{-", "-}}", '" }}{{ "'),
+    *("%s", "%q", "%%", ".*", "a|b", "*", "{}", "}", '"}) or vector(1) #', "\N{SNOWMAN}", "\N{GRINNING FACE}"),
+    *("{{-", "-}}", '" }}{{ "'),
 )
 
 
 def test_no_name_breaks_out_of_the_query_in_a_text(promtool: Path) -> None:
-    """All at once, each budget of one team: a query that meant another one would list another amount."""
-    quoted = [json.dumps(name, ensure_ascii=False) for name in HOSTILE]
+    """All at once: a query that meant another team would list another amount."""
+    spec = f"{TEAMS}\nbudgets: [{{name: b, amount: 1, period: day, per: team, alert_at: {{100: info}}}}]"
+    series, fired = {CLOCK: "1x5"}, []
+    for number, name in enumerate(HOSTILE, start=1):
+        series[spend(DAY).replace("}", f",team={promql.quote(name)}}}")] = f"_ {number}"
+        text = reached(f"{number}.00", "1.00", "today", "100", f"Budget b of team {name}", f", team {name}")
+        fired.append(firing("info", "100", text, team=name, per="team"))
+    assert failures(promtool, replace(case("hostile", spec, series), alerts=((ALERT, "1m", tuple(fired)),))) == {}
+
+
+def test_no_name_of_a_budget_breaks_out_of_a_text(promtool: Path) -> None:
+    names = [name for name in HOSTILE if name == name.strip()]
     listed = [
-        f"      - {{name: b{n}, amount: 1, period: day, match: {{team: {name}}}, alert_at: {{100: info}}}}"
-        for n, name in enumerate(quoted)
+        f"      - {{name: {json.dumps(name, ensure_ascii=False)}, amount: 1, period: day, alert_at: {{100: info}}}}"
+        for name in names
     ]
-    series, fired = {}, []
-    for n, name in enumerate(HOSTILE):
-        text = f"{reached(f'{n + 1}.00', '1', 'today', '100', f'b{n}')}, team {name}"
-        series[spend(DAY).replace("}", f",team={promql.quote(name)}}}")] = f"_ {n + 1}"
-        fired.append(firing(f"b{n}", "info", "100", text))
-    case = Case(
-        "hostile",
-        budget_rules(SPENDERS + "\n".join(listed)),
-        series,
-        alerts=((ALERT, "1m", tuple(fired)),),
-        scraped_every="1m",
+    fired = tuple(
+        firing("info", "100", reached("2.00", "1.00", "today", "100", f"Budget {name}"), budget=name) for name in names
     )
-    assert failures(promtool, case) == {}
+    hostile = case("budgets", "budgets:\n" + "\n".join(listed), {spend(DAY): "_ 2", CLOCK: "1x5"})
+    assert failures(promtool, replace(hostile, alerts=((ALERT, "1m", fired),))) == {}
+
+
+# ---- Size ------------------------------------------------------------------------------------------------------------
+
+
+def rule_count(text: str) -> dict[str, int]:
+    built = [rule for group in rules.build(spec_of(text)) for rule in group.rules]
+    alerts = sum(isinstance(rule, Alert) for rule in built)
+    return {"alerts": alerts, "records": len(built) - alerts}
+
+
+def test_without_budgets_there_is_no_group() -> None:
+    assert budgets.build(spec_of()) == budget_facts.build(spec_of()) == ()
+
+
+def test_any_number_of_budgets_has_the_same_alerts_and_fifty_of_them_share_a_rule() -> None:
+    def budgets_of(count: int) -> str:
+        each = (f"  - {{name: b{n}, amount: {n + 1}, period: month, match: {{team: t{n}}}}}" for n in range(count))
+        return "\n".join([TEAMS, "budgets:", *each])
+
+    one, fifty, fifty_one, thousand = (rule_count(budgets_of(count)) for count in (1, 50, 51, 1000))
+    assert fifty == one
+    # Amount, what it counts, two thresholds and three that are watched.
+    assert fifty_one == {"alerts": one["alerts"], "records": one["records"] + 7}
+    assert thousand == {"alerts": one["alerts"], "records": one["records"] + 19 * 7}
+
+
+def test_a_budget_for_each_of_a_thousand_teams_is_the_same_rules() -> None:
+    """What the spec says of it does not depend on how many there are."""
+    per_team = f"{TEAMS}\nbudgets: [{{name: team, amount: 5, period: month, per: team}}]"
+    assert rule_count(per_team)["records"] - rule_count(TEAMS)["records"] < 25
