@@ -244,7 +244,7 @@ def _thresholds(section: Section, *steps: str) -> Iterator[Problem]:
         if percent == 0:
             yield section.error("it alerts at 0 percent, which is always reached", place, "use more than 0")
         elif percent < 1:
-            hint = f"thresholds are percentages: did you mean {percent * 100:f}?"
+            hint = f"thresholds are percentages: did you mean {(percent * 100).normalize():f}?"
             yield section.error(f"it alerts at {percent:f} percent of the budget", place, hint)
     for percent, place, first in repeats(percents):
         yield section.error(f"it alerts at {percent} percent twice", place, also_at(first))

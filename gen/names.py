@@ -150,6 +150,8 @@ BUDGET_THRESHOLD = "agentgateway:budget_usd:threshold"
 BUDGET_AMOUNT, BUDGET_SCOPE = "agentgateway:budget:amount_usd", "agentgateway:budget:scope"
 BUDGET_THRESHOLD_RATIO = "agentgateway:budget:threshold_ratio"
 BUDGET_WATCH = "agentgateway:budget:watch"
+#: Values of attribution labels that budgets name.
+BUDGET_NAMED = "agentgateway:budget:named"
 #: Dollars within a period or window, by the labels that budgets match.
 BUDGET_COUNTED = "agentgateway:budget:counted_usd"
 PERIOD_REMAINING = "agentgateway:period:remaining_seconds"
@@ -160,7 +162,10 @@ GATEWAY_INFO = "agentgateway:gateway:info"
 GATEWAY_INSTANCE = "agentgateway:gateway:instance"
 #: What rules read whether or not this spec has any.
 FACTS = frozenset(
-    {MODEL_ALIAS, GATEWAY_INFO, GATEWAY_INSTANCE, BUDGET_AMOUNT, BUDGET_SCOPE, BUDGET_THRESHOLD_RATIO, BUDGET_WATCH}
+    {
+        *(MODEL_ALIAS, GATEWAY_INFO, GATEWAY_INSTANCE),
+        *(BUDGET_AMOUNT, BUDGET_SCOPE, BUDGET_THRESHOLD_RATIO, BUDGET_WATCH, BUDGET_NAMED),
+    }
 )
 #: The one model of each name.
 MODEL_NAMES = "agentgateway:model:names"

@@ -214,20 +214,6 @@ def clock(ago: Duration | None = None) -> Expr:
     return Expr(f"vector(time() - {number(Decimal(ago.milliseconds) / 1000)})" if ago else "vector(time())")
 
 
-def wall_clock(base_offset_seconds: int, changes: Iterable[tuple[int, int]], early: Duration | None = None) -> Expr:
-    """Seconds since 1970 on a zone's wall clock. PromQL knows no zones, so each change of the offset from UTC
-    (unix seconds, new offset in seconds) is written out as a dated step."""
-    text, offset = "time()", 0
-    if early:
-        text += f" - {number(Decimal(early.milliseconds) / 1000)}"
-    for instant, new_offset in ((None, base_offset_seconds), *changes):
-        shift, offset = new_offset - offset, new_offset
-        if shift:
-            since = "" if instant is None else f" * (time() > bool {instant})"
-            text += f" {'+' if shift > 0 else '-'} {abs(shift)}{since}"
-    return Expr(f"vector({text})")
-
-
 def scalar(value: Decimal | int) -> Expr:
     return Expr(number(value), compound=value < 0)
 

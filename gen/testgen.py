@@ -9,6 +9,7 @@ from typing import Any
 from tollbook.gen import (
     names,
     testgen_attribution,
+    testgen_budgets,
     testgen_calendar,
     testgen_counting,
     testgen_dates,
@@ -40,6 +41,7 @@ def rule_tests(spec: Spec) -> Iterator[CaseFile]:
         *testgen_semantics.cases(spec),
         *testgen_dollars.cases(spec),
         *testgen_attribution.cases(spec),
+        *testgen_budgets.cases(spec),
     )
     yield CaseFile(names.RULES_TEST_FILE, "What the rules must answer", spec.prometheus.step, cases)
     yield from testgen_calendar.files(spec)

@@ -16,7 +16,7 @@ from typing import Any
 from tollbook.gen import names, traffic
 from tollbook.gen.durations import Duration
 from tollbook.gen.oracle import Cell
-from tollbook.gen.promql import series
+from tollbook.gen.promql import one_of, series
 from tollbook.gen.promtest import Case, CaseFile, absent, expect, input_series, values
 from tollbook.gen.spec import Budget, Period, Spec
 from tollbook.gen.timezones import utc_offset_changes
@@ -73,11 +73,8 @@ class _Clock:
     def usd(self, counts: Callable[[int], bool]) -> int:
         return sum(step for step in range(1, self.steps + 1) if counts(step))
 
-    def usd_of(self, period: Period | Duration) -> int:
-        """What all steps cost that are in the period, or the sliding window, with the last one."""
-        if isinstance(period, Duration):
-            since = self.end - period
-            return self.usd(lambda step: Duration(self.step.milliseconds * step) > since)
+    def usd_of(self, period: Period) -> int:
+        """What all steps cost that are in the period with the last one."""
         today = _labels(self.day(self.steps))
         return self.usd(lambda step: _labels(self.day(step))[period] == today[period])
 
@@ -121,9 +118,11 @@ def _file(spec: Spec, moment: str, what: str, clock: _Clock) -> CaseFile:
         named = [
             ({"__name__": names.BUDGET_SPENT, **labels}, usd)
             for budget in spec.budgets
-            for labels, usd in _spent(clock, cells, budget)
+            if isinstance(budget.period, Period)
+            for labels, usd in _spent(clock, cells, budget, budget.period)
         ]
-        samples.append(expect(series(names.BUDGET_SPENT).now(), clock.end, named))
+        of_calendar = series(names.BUDGET_SPENT, one_of(names.PERIOD, list(Period))).now()
+        samples.append(expect(of_calendar, clock.end, named))
         samples.append(_remaining(spec, clock))
     cost = names.cost(spec.prometheus.step)
     series_in = tuple(
@@ -179,7 +178,9 @@ def _first_day(spec: Spec, clock: _Clock) -> Case:
     return Case("the totals of the first day", _READ_EVERY, totals, tuple(expected))
 
 
-def _spent(clock: _Clock, cells: Sequence[Cell], budget: Budget) -> Iterator[tuple[dict[str, str], int]]:
+def _spent(
+    clock: _Clock, cells: Sequence[Cell], budget: Budget, period: Period
+) -> Iterator[tuple[dict[str, str], int]]:
     shares: dict[str, int] = dict.fromkeys((override.value for override in budget.overrides), 0)
     if not budget.per:
         shares[""] = 0
@@ -188,4 +189,4 @@ def _spent(clock: _Clock, cells: Sequence[Cell], budget: Budget) -> Iterator[tup
             value = traffic.labels_of(cell)[budget.per] if budget.per else ""
             shares[value] = shares.get(value, 0) + number
     for value, share in shares.items():
-        yield traffic.budget_labels(budget, value), share * clock.usd_of(budget.period)
+        yield traffic.budget_labels(budget, value), share * clock.usd_of(period)

@@ -37,12 +37,13 @@ from tollbook.gen.promql import (
     without_label,
 )
 from tollbook.gen.spec import Attribution, Spec
-from tollbook.rules import owners, semantics
+from tollbook.rules import budget_facts, owners, semantics
 from tollbook.rules.selectors import (
     Stage,
     by_gateway,
     carried,
     existing,
+    fact,
     facts,
     pod,
     recorded,
@@ -225,13 +226,18 @@ def _as_other(expr: Expr, label: str) -> Expr:
 
 def _share(spec: Spec, entry: Attribution) -> Expr:
     """A series for each value of the label, with the value under which it is booked. Each gateway and cluster has the
-    limit for itself."""
+    limit for itself, and the values that budgets name have places of their own."""
     by = (*by_gateway(spec), entry.label)
     named, nobody = (
         sum_by(by, usage(spec, Stage.SHARES, matcher))
         for matcher in (matches_not(entry.label, NOBODY), matches(entry.label, NOBODY))
     )
-    apart = aggregate("group", either(largest(entry.limit, named, by_gateway(spec)), nobody), by)
+    competing = [named]
+    if budget_facts.named(spec, entry.label):
+        budgeted = fact(spec, names.BUDGET_NAMED, eq(names.ATTRIBUTION, entry.label))
+        competing = [unless(named, budgeted, on=(entry.label,)), both(named, budgeted, on=(entry.label,))]
+    biggest = largest(entry.limit, competing[0], by_gateway(spec))
+    apart = aggregate("group", either(biggest, *competing[1:], nobody), by)
     booked = _renamed(spec)[entry.label]
     others = labelled(aggregate("group", usage(spec, Stage.SHARES), by), booked, names.OTHER)
     shares = either_on(by, copy_label(apart, booked, entry.label), others)

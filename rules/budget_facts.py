@@ -21,7 +21,7 @@ FORECAST = "forecast"
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
     if not spec.budgets:
         return ()
-    rules = (*_amounts(spec), *_scopes(spec), *_thresholds(spec), *_watches(spec))
+    rules = (*_amounts(spec), *_scopes(spec), *_thresholds(spec), *_watches(spec), *_names(spec))
     return (group(spec, "facts.budgets", "budget facts", rules),)
 
 
@@ -74,6 +74,20 @@ def _watches(spec: Spec) -> Iterator[Recording]:
         for watch, severity in _watched(budget)
     )
     return packed(spec, names.BUDGET_WATCH, rows, "Which budgets are watched for their forecast and for burning.")
+
+
+def _names(spec: Spec) -> Iterator[Recording]:
+    rows = (
+        ({names.ATTRIBUTION: entry.label}, {entry.label: value})
+        for entry in spec.attribution
+        for value in named(spec, entry.label)
+    )
+    return packed(spec, names.BUDGET_NAMED, rows, "Who is named by a budget is never summed as other.")
+
+
+def named(spec: Spec, label: str) -> tuple[str, ...]:
+    """Values of the label that any budget names."""
+    return tuple(dict.fromkeys(value for budget in spec.budgets for value in budget.named(label)))
 
 
 def _watched(budget: Budget) -> Iterator[tuple[str, str]]:

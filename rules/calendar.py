@@ -25,8 +25,8 @@ from tollbook.gen.promql import (
     sum_by,
     sum_of_steps,
     sum_without,
-    wall_clock,
 )
+from tollbook.gen.promql_moments import wall_clock
 from tollbook.gen.spec import Period, Spec
 from tollbook.gen.timezones import utc_offset_changes
 from tollbook.rules.cost import recorded_cost

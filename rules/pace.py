@@ -24,8 +24,8 @@ from tollbook.gen.promql import (
     scalar,
     series,
     unless,
-    wall_clock,
 )
+from tollbook.gen.promql_moments import wall_clock
 from tollbook.gen.spec import Budget, Burn, Period, Spec
 from tollbook.gen.timezones import utc_offset_changes
 from tollbook.rules.budget_facts import FORECAST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def case(name: str, spec: str, series: dict[str, str], *samples: tuple[str, str,
     return Case(name, budget_rules(spec), series, samples, scraped_every="1m")
 
 
-def of(record: str, period: str, usd: dict[str, float], **labels: str) -> Samples:
+def of(record: str, period: str, usd: Mapping[str, float], **labels: str) -> dict[str, float]:
     """By name of the budget."""
     return {notation(record, budget=budget, period=period, **labels): figure for budget, figure in usd.items()}
 
@@ -117,7 +118,9 @@ def test_per_a_label_every_value_that_is_seen_has_a_budget(promtool: Path) -> No
     series = month(**{spend(MONTH, team="other"): "600000x9", spend(MONTH, team="unknown"): "7000000x9"})
     by_team, by_model = {"per": "team"}, {"per": "model"}
 
-    def expected(record: str, each: dict[str, float], of_ai: dict[str, float], models: dict[str, float]) -> Samples:
+    def expected(
+        record: str, each: Mapping[str, float], of_ai: Mapping[str, float], models: Mapping[str, float]
+    ) -> Samples:
         found: dict[str, float] = {}
         for team, usd in each.items():
             found |= of(record, "month", {"each": usd}, team=team, **by_team)

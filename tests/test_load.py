@@ -137,7 +137,7 @@ def test_a_budget_warns_at_80_and_is_critical_at_100_percent_of_all_spending() -
     (budget,) = load(f"{MINIMAL}budgets: [{{name: all, amount: 50, period: day}}]\n", "spec.yaml").spec.budgets
     thresholds = (Threshold(Decimal(80), "warning"), Threshold(Decimal(100), "critical"))
     burn = {Burn.FAST: "critical", Burn.SLOW: "warning"}
-    assert budget == Budget("all", Decimal(50), Period.DAY, {}, thresholds, {}, "warning", burn)
+    assert budget == Budget("all", Decimal(50), Period.DAY, "", {}, thresholds, {}, (), "warning", burn)
 
 
 def test_a_backend_has_no_secret_and_takes_every_path() -> None:
@@ -261,10 +261,10 @@ def test_a_free_model_has_one_price_of_zero() -> None:
 def test_budgets_match_by_metric_label_and_rise_through_their_thresholds() -> None:
     platform, everything, sliding = load(FULL, "spec.yaml").spec.budgets
     assert platform.match == {
-        names.GATEWAY: "kgateway-system/edge",
-        names.PROVIDER: "anthropic",
-        names.MODEL: "claude-3-5-haiku",
-        "team": "platform",
+        names.GATEWAY: ("kgateway-system/edge",),
+        names.PROVIDER: ("anthropic",),
+        names.MODEL: ("claude-3-5-haiku",),
+        "team": ("platform",),
     }
     assert [(str(threshold.percent), threshold.severity) for threshold in platform.thresholds] == [
         ("50", "none"),
@@ -272,8 +272,8 @@ def test_budgets_match_by_metric_label_and_rise_through_their_thresholds() -> No
         ("100", "critical"),
     ]
     assert platform.labels == {"namespace": "team-a", "pager": "1"}
-    assert (everything.usd, everything.period) == (Decimal("1234.56"), Period.MONTH)
-    assert (sliding.usd, str(sliding.period)) == (Decimal("0.5"), "7d")
+    assert (everything.amount, everything.period) == (Decimal("1234.56"), Period.MONTH)
+    assert (sliding.amount, str(sliding.period)) == (Decimal("0.5"), "7d")
 
 
 def test_percentages_need_no_order() -> None:
@@ -314,7 +314,7 @@ def test_the_schema_knows_no_unknown_keys_and_explains_each_known_one() -> None:
             f"/$defs/{name}"
             for name in (
                 *("prometheus", "limits", "gateway", "backend", "model", "price", "tier", "attribution", "budget"),
-                *("dashboard", "budget/properties/burn"),
+                *("dashboard", "budget/properties/burn", "budget/properties/overrides/additionalProperties"),
             )
         ),
     }
@@ -534,4 +534,4 @@ budgets: [{name: all, amount: 1, period: day, match: {provider: azure.openai}}]
     spec = loaded.spec
     assert spec.models[0].provider == "azure"
     assert spec.gateways[0].backends[0].provider == "azure"
-    assert spec.budgets[0].match == {names.PROVIDER: "azure"}
+    assert spec.budgets[0].match == {names.PROVIDER: ("azure",)}

@@ -16,34 +16,44 @@ from spec_builders import notation, spec_of
 from tollbook.gen.model import Recording
 from tollbook.gen.pacing import BURNS, LOOK_BACK, burn_rows
 from tollbook.gen.spec import Burn, Period
-from tollbook.rules import pace
+from tollbook.rules import budget_facts, budgets, pace
 
 REMAINING, FORECAST = "agentgateway:period:remaining_seconds", "agentgateway:budget_usd:forecast"
 KNOWN = "agentgateway:ledger:seconds"
 OVER, BURN = "LLMBudgetForecastOverLimit", "LLMBudgetBurn"
+COUNTED = ("agentgateway:budget:counted_usd", "agentgateway:budget:scope")
 MINUTES = {"day": 1_440, "week": 10_080, "month": 43_200}
 
 
 def rules_of(text: str) -> str:
-    return rule_file(*pace.build(spec_of(text)))
+    """With what budgets count; their limits and what was spent of them are put in."""
+    spec = spec_of(text)
+    counted = [
+        replace(
+            group, rules=tuple(rule for rule in group.rules if isinstance(rule, Recording) and rule.record in COUNTED)
+        )
+        for group in budgets.build(spec)
+    ]
+    return rule_file(*budget_facts.build(spec), *counted, *pace.build(spec))
 
 
 def budget(name: str, period: str, usd: str = "50", more: str = "") -> str:
     return f"{{name: {name}, amount: {usd}, period: {period}{more}}}"
 
 
-def ledger(dollars: str, gateway: str = "ai/gw") -> dict[str, str]:
-    """A gateway's dollars of each step; none stand where the ledger was not kept."""
+def ledger(dollars: str, gateway: str = "ai/gw", to_date: str = "") -> dict[str, str]:
+    """A gateway's dollars of each step, and of the open hour; none stand where the ledger was not kept."""
     spender = {"gateway": gateway, "gen_ai_system": "openai", "model": "gpt"}
     return {
         notation("agentgateway:gateway_cost_usd:increase1m", gateway=gateway): dollars,
         notation("agentgateway:cost_usd_of_day:increase1m", day="0", **spender): dollars,
+        **({notation("agentgateway:cost_usd:hour_to_date", **spender): to_date} if to_date else {}),
     }
 
 
-def known_of(name: str, usd: str, spent: str) -> dict[str, str]:
+def known_of(name: str, usd: str, spent: str, period: str = "day", **labels: str) -> dict[str, str]:
     """What the rules of budgets record."""
-    own = {"budget": name}
+    own = {"budget": name, "period": period, **labels}
     return {
         notation("agentgateway:budget_usd:limit", **own): f"{usd}x2000",
         notation("agentgateway:budget_usd:spent", **own): spent,
@@ -147,19 +157,24 @@ def test_only_what_a_budget_needs_is_recorded() -> None:
 
 
 def forecast(name: str, at: str, value: float | None) -> tuple[str, str, Samples]:
-    own = notation(FORECAST, budget=name)
+    own = notation(FORECAST, budget=name, period="day")
     return own, at, NOTHING if value is None else {own: value}
 
 
 def test_a_fresh_ledger_is_not_taken_for_a_whole_window(promtool: Path) -> None:
     """Ten cents a minute are 144 dollars a day, 1008 a week, 4464 in 31 days, however little is known of them. Thursday
     is the first of four days of this week: 576."""
-    series = ledger("_ 0.1x200")
+    series = ledger("_ 0.1x200", to_date="0+0.1x200")
+    periods = {"d": "day", "w": "week", "m": "month"}
     for name, usd in {"d": "50", "w": "300", "m": "1000"}.items():
-        series |= known_of(name, usd, "0+0.1x200")
+        series |= known_of(name, usd, "0+0.1x200", periods[name])
     listed = f"budgets: [{budget('d', 'day')}, {budget('w', 'week')}, {budget('m', 'month')}]"
     samples = [
-        (f"round({FORECAST}{{budget='{name}'}}, 0.000001)", at, {f'{{budget="{name}"}}': value})
+        (
+            f"round({FORECAST}{{budget='{name}'}}, 0.000001)",
+            at,
+            {f'{{budget="{name}",period="{periods[name]}"}}': value},
+        )
         for name, value in {"d": 144, "w": 576, "m": 4464}.items()
         for at in ("1m", "30m", "120m")
     ]
@@ -170,12 +185,12 @@ def test_a_budget_that_was_just_added_looks_back_on_what_was_spent_before_it(pro
     """Six dollars in the first of ten hours; the budget's own records begin after nine. 6 + 6 / 10 h * 14 h."""
     series = {
         **ledger("_ 0.1x59 0x600"),
-        notation("agentgateway:budget_usd:limit", budget="d"): "_x540 50x60",
-        notation("agentgateway:budget_usd:spent", budget="d"): "_x540 6x60",
+        notation("agentgateway:budget_usd:limit", budget="d", period="day"): "_x540 50x60",
+        notation("agentgateway:budget_usd:spent", budget="d", period="day"): "_x540 6x60",
     }
     samples = (
         forecast("d", "539m", None),
-        (f"round({FORECAST}, 0.000001)", "600m", {'{budget="d"}': 14.4}),
+        (f"round({FORECAST}, 0.000001)", "600m", {'{budget="d",period="day"}': 14.4}),
     )
     case = Case("added", rules_of(f"budgets: [{budget('d', 'day')}]"), series, samples, scraped_every="1m")
     assert failures(promtool, replace(case, evaluated_every="5m")) == {}
@@ -189,7 +204,7 @@ def test_a_window_holds_what_is_in_it_and_not_a_step_more(promtool: Path) -> Non
         **known_of("d", "50", "_ 12x60"),
     }
     known = notation(f"{KNOWN}1d", gateway="ai/gw")
-    increase = notation("agentgateway:budget_usd:increase1d", budget="d")
+    increase = notation("agentgateway:budget_usd:increase1d", budget="d", period="day")
     samples = (
         (known, "24h", {known: 18 * 60}),
         (increase, "24h", {increase: 12}),
@@ -234,10 +249,10 @@ def told(kind: Mapping[str, str], summary: str, description: str) -> dict[str, s
 
 def over_limit(name: str, usd: str, amount: str, spent: str, **labels: str) -> dict[str, str]:
     return told(
-        {"budget": name, "severity": "warning", **labels},
+        {"budget": name, "period": "day", "severity": "warning", **labels},
         "LLM spend will be over its budget when the period ends.",
-        f"Budget {name}: {amount} of {usd} USD will be spent when the day ends, at the pace of the last 1d. There is "
-        "time to act: limit those who spend, or raise usd in the spec. Top spenders of the last 1d:"
+        f"Budget {name}: {amount} of {float(usd):.2f} USD will be spent when the day ends, at the pace of the last 1d. "
+        "There is time to act: limit those who spend, or raise amount in the spec. Top spenders of the last 1d:"
         f"\n- {spent} USD: gateway ai/gw, provider openai, model gpt",
     )
 
@@ -306,7 +321,7 @@ def burning(per_minute: str, at: tuple[tuple[str, tuple[str, ...]], ...], *perio
     listed = ", ".join(budget(period, period, str(MINUTES[period])) for period in periods)
     series = ledger(per_minute)
     for period in periods:
-        series |= known_of(period, str(MINUTES[period]), "0x500")
+        series |= known_of(period, str(MINUTES[period]), "0x500", period)
     count = f"ALERTS{{alertname='{BURN}', alertstate='firing'}}"
     labels = {"alertname": BURN, "alertstate": "firing"}
     severity = {"fast": "critical", "slow": "warning"}
@@ -315,7 +330,7 @@ def burning(per_minute: str, at: tuple[tuple[str, tuple[str, ...]], ...], *perio
             count,
             moment,
             {
-                notation("ALERTS", **labels, budget=name, burn=speed, severity=severity[speed]): 1
+                notation("ALERTS", **labels, budget=name, period=name, burn=speed, severity=severity[speed]): 1
                 for name, speed in map(str.split, firing)
             },
         )
@@ -371,35 +386,37 @@ def test_the_long_window_counts_from_its_share_on_and_the_short_one_from_the_sam
     assert failures(promtool, *cases) == {}
 
 
-def burns(name: str, speed: str, description: str, severity: str) -> dict[str, str]:
+def burns(name: str, period: str, speed: str, description: str, severity: str) -> dict[str, str]:
     summary = "LLM spend burns its budget far faster than the budget allows."
-    return told({"budget": name, "severity": severity, "burn": speed, "team": "core"}, summary, description)
+    return told(
+        {"budget": name, "period": period, "severity": severity, "burn": speed, "team": "core"}, summary, description
+    )
 
 
 def test_what_the_burn_alerts_say(promtool: Path) -> None:
     labels = ", labels: {team: core}, burn: {fast: warning, slow: none}"
     listed = f"budgets: [{budget('d', 'day', '100', labels)}, {budget('r', '7d', '100', labels)}]"
-    series = {**ledger("_ 10x50"), **known_of("d", "100", "0x60"), **known_of("r", "100", "0x60")}
+    series = {**ledger("_ 10x50"), **known_of("d", "100", "0x60"), **known_of("r", "100", "0x60", "7d")}
     row = "\n- {} USD: gateway ai/gw, provider openai, model gpt"
     fast = "Something runs away: find it and stop it now. Top spenders of the last"
     slow = (
-        "At this pace the budget does not last: find out who spends, and limit them or raise usd in the spec. Top "
+        "At this pace the budget does not last: find out who spends, limit them or raise amount in the spec. Top "
         "spenders of the last"
     )
     head = "{} USD spent in the last"
-    day_fast = f"{head} 30m, at or over 15 percent of 100 USD a day, and it goes on. {fast} 30m:{row}"
-    day_slow = f"{head} 3h, at or over 50 percent of 100 USD a day, and it goes on. {slow} 3h:{row}"
-    rolling_fast = f"{head} 1h, at or over 8 percent of 100 USD in 7d, and it goes on. {fast} 1h:{row}"
-    rolling_slow = f"{head} 6h, at or over 25 percent of 100 USD in 7d, and it goes on. {slow} 6h:{row}"
+    day_fast = f"{head} 30m, at or over 15 percent of 100.00 USD a day, and it goes on. {fast} 30m:{row}"
+    day_slow = f"{head} 3h, at or over 50 percent of 100.00 USD a day, and it goes on. {slow} 3h:{row}"
+    rolling_fast = f"{head} 1h, at or over 8 percent of 100.00 USD in 7d, and it goes on. {fast} 1h:{row}"
+    rolling_slow = f"{head} 6h, at or over 25 percent of 100.00 USD in 7d, and it goes on. {slow} 6h:{row}"
     alerts = (
         (
             BURN,
             "33m",
             (
-                burns("d", "fast", "Budget d: " + day_fast.format("300.00", "300.00"), "warning"),
-                burns("d", "slow", "Budget d: " + day_slow.format("330.00", "330.00"), "none"),
-                burns("r", "fast", "Budget r: " + rolling_fast.format("330.00", "330.00"), "warning"),
-                burns("r", "slow", "Budget r: " + rolling_slow.format("330.00", "330.00"), "none"),
+                burns("d", "day", "fast", "Budget d: " + day_fast.format("300.00", "300.00"), "warning"),
+                burns("d", "day", "slow", "Budget d: " + day_slow.format("330.00", "330.00"), "none"),
+                burns("r", "7d", "fast", "Budget r: " + rolling_fast.format("330.00", "330.00"), "warning"),
+                burns("r", "7d", "slow", "Budget r: " + rolling_slow.format("330.00", "330.00"), "none"),
             ),
         ),
     )

@@ -1,7 +1,6 @@
 """Specs for which the generated tests must pass: what a user may write, by name."""
 
 TWENTY_GATEWAYS = "gateways:\n" + "".join(f"  - {{name: gw{n}, namespace: ai}}\n" for n in range(20))
-MANY_THRESHOLDS = ", ".join(f"{percent}: info" for percent in range(5, 105, 5))
 
 SPECS = {
     "one gateway, one model, nothing else": "",
@@ -60,7 +59,10 @@ SPECS = {
           - {name: ads, amount: 7, period: 24h, match: {team: ads, agent: crawler}, labels: {pager: ads}}
           - {name: all, amount: 6, period: month}
     """,
-    "a zone of odd minutes": "prometheus: {timezone: Asia/Kathmandu}\nbudgets: [{name: all, amount: 50, period: month}]",
+    "a zone of odd minutes": """
+        prometheus: {timezone: Asia/Kathmandu}
+        budgets: [{name: all, amount: 50, period: month}]
+    """,
     "prices that change": """
         prometheus: {timezone: America/New_York}
         models:
@@ -124,22 +126,21 @@ SPECS = {
           - {name: gpt, amount: 20, period: month, match: {model: gpt}}
           - {name: tiny, amount: 0.000001, period: 1h}
     """,
-    "thresholds closer than the price of a token": """
-        models: [{provider: openai, name: gpt, prices: [{input: 1, output: 600}]}]
-        budgets: [{name: all, amount: 1, period: day, alert_at: {80: info, 80.001: warning, 80.01: critical, 80.05: none}}]
-    """,
-    "thresholds of short windows": """
-        prometheus: {step: 2m}
+    "budgets of every shape": """
+        prometheus: {timezone: Atlantic/Cape_Verde}
+        gateways: [{name: gw, namespace: ai}, {name: other, namespace: ai}]
+        attribution: [{label: team, expression: apiKey.team, limit: 1}, {label: agent, expression: request.agent}]
         budgets:
-          - {name: short, amount: 50, period: 2m, alert_at: {50: info, 75: warning, 100: critical}}
-          - {name: longer, amount: 50, period: 10m, alert_at: {10: info, 20: info, 40: info, 80: warning, 100: critical}}
-    """,
-    "many thresholds on either side of midnight": f"""
-        prometheus: {{timezone: Atlantic/Cape_Verde, step: 2m}}
-        budgets: [{{name: all, amount: 50, period: day, alert_at: {{{MANY_THRESHOLDS}, 110: info, 120: info, 130: info}}}}]
-    """,
-    "amounts that end in half a cent": """
-        models: [{provider: openai, name: gpt, prices: [{input: 1, output: 5000}]}]
-        budgets: [{name: all, amount: 50, period: day, alert_at: {80: info, 100: warning, 100.1: critical}}]
+          - {name: all, amount: 50, period: week, alert_at: {33.3: info, 99.999: none}, labels: {slack: "#all"}}
+          - {name: pair, amount: 50, period: month, match: {gateway: [ai/gw, ai/other], team: [search, ads]}}
+          - {name: glob, amount: 50, period: day, match: {model: "g*"}}
+          - {name: 24 hours, amount: 9, period: 24h, match: {agent: crawler}}
+          - name: team
+            amount: 100
+            per: team
+            period: month
+            overrides: {search: 2500, research: {amount: 4000, alert_at: {90: critical}, labels: {slack: "#research"}}}
+          - {name: gateway, amount: 1.5, per: gateway, period: day, match: {team: search}}
+          - {name: agent, amount: 3, per: agent, period: 7d}
     """,
 }

@@ -151,7 +151,7 @@ def test_budgets_are_shown_where_there_are_budgets(full: Json, minimal: Json) ->
 def test_the_forecast_of_the_month_is_that_of_the_budget_over_everything(full_spec: Spec) -> None:
     """And turns red at its limit; of several budgets over parts each bears its name."""
     everything = full_spec.budgets[1]
-    parts = tuple(replace(everything, name=name, match={"team": name}) for name in ("one", "two"))
+    parts = tuple(replace(everything, name=name, match={"team": (name,)}) for name in ("one", "two"))
     of_all = panels_of(replace(full_spec, budgets=(*parts, everything)))["Forecast of the month"]
     of_parts = panels_of(replace(full_spec, budgets=parts))["Forecast of the month"]
     assert exprs(of_all) == [f'sum by (budget) ({names.BUDGET_FORECAST}{{budget="everything"}})']
