@@ -57,3 +57,16 @@ class Duration:
 
     def __neg__(self) -> Duration:
         return Duration(-self.milliseconds)
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A duration that whoever sends the query fills in, such as Grafana's `$__range`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __neg__(self) -> Placeholder:
+        return Placeholder(f"-{self.text}")

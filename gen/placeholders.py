@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 
 from tollbook.gen import promql, promql_layout
-from tollbook.gen.promql import Expr, Matcher, Placeholder
+from tollbook.gen.durations import Placeholder
+from tollbook.gen.promql import Expr, Matcher
 
 #: The dashboard's whole time range, in seconds.
 RANGE = Placeholder("$__range")

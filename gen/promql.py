@@ -6,26 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from tollbook.gen.durations import Duration
+from tollbook.gen.durations import Duration, Placeholder
 
 #: A label that lives inside one expression only, and tells the parts of a sum apart.
 _PART = "part"
 
 _MILLISECOND = Duration(1)
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
-@dataclass(frozen=True)
-class Placeholder:
-    """A duration that whoever sends the query fills in, such as Grafana's `$__range`."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __neg__(self) -> Placeholder:
-        return Placeholder(f"-{self.text}")
 
 
 Window = Duration | Placeholder

@@ -84,6 +84,19 @@ def test_among_equals_as_many_as_the_limit_keep_their_names(promtool: Path) -> N
     assert failures(promtool, case) == {}
 
 
+def test_who_is_named_by_a_budget_is_never_summed_with_others(promtool: Path) -> None:
+    """Whoever uses more: by match and by override alike, and they take nobody's place."""
+    budgets = """
+budgets:
+  - {name: interns, amount: 1, period: day, match: {team: [interns, "a*"]}}
+  - {name: each, amount: 1, period: day, per: team, overrides: {lab: 2}}
+"""
+    series = {up(): ALWAYS, **teams(a=50, b=40, c=30, interns=2, lab=1)}
+    shown = {of("a"): 50, of("interns"): 2, of("lab"): 1, of("other"): 70}
+    case = Case("named", money_rules(spec_of(limited(1, budgets))), series, (by_team(TOKENS, shown),))
+    assert failures(promtool, case) == {}
+
+
 def test_another_limit_shows_other_names(promtool: Path) -> None:
     _, used, shown = BEYOND["one more"]
     figures = {of(team): tokens for team, tokens in shown.items()}

@@ -422,3 +422,52 @@ def test_what_the_burn_alerts_say(promtool: Path) -> None:
     )
     case = Case("texts", rules_of(listed), series, alerts=alerts, scraped_every="1m")
     assert failures(promtool, case) == {}
+
+
+def test_every_team_is_watched_with_the_severities_and_labels_of_its_budget(promtool: Path) -> None:
+    """Two teams burn, and one of them will be over its limit; each second team is out of step with the others."""
+    listed = """
+        attribution: [{label: team, expression: apiKey.team}]
+        budgets:
+          - name: team
+            per: team
+            amount: 10
+            period: day
+            forecast: info
+            burn: {fast: warning}
+            labels: {pager: finops}
+            overrides: {ads: {amount: 1000, labels: {slack: "#ads"}}, lab: 5}
+    """
+    spender = {"gateway": "ai/gw", "gen_ai_system": "openai", "model": "gpt", "day": "0"}
+    step, fleet = "agentgateway:cost_usd_of_day:increase1m", "agentgateway:gateway_cost_usd:increase1m"
+    series = {
+        notation(step, **spender, team="search"): "_ 0.5x200",
+        notation(step, **spender, team="ads"): "_ 0.5x200",
+        notation(step, **spender, team="lab"): "_x20 1x200",
+        notation(fleet, gateway="ai/gw"): "1x200",
+        'agentgateway:calendar:now{day="0",week="0",month="1"}': "1x200",
+    }
+    for team, limit in {"search": "10", "ads": "1000", "lab": "5"}.items():
+        series |= known_of("team", limit, "0x200", team=team, per="team")
+        series |= {
+            notation("agentgateway:cost_usd_of_day:day_to_date", **spender, team=team, week="0", month="1"): "1x200"
+        }
+    own = {"alertstate": "firing", "budget": "team", "period": "day", "per": "team", "pager": "finops"}
+    fast = {"alertname": BURN, **own, "severity": "warning", "burn": "fast"}
+    over = {"alertname": OVER, **own, "severity": "info"}
+    samples = (
+        ("ALERTS{alertstate='firing'}", "7m", {}),
+        ("ALERTS{alertstate='firing'}", "8m", {notation("ALERTS", **fast, team="search"): 1}),
+        ("ALERTS{alertstate='firing'}", "24m", {notation("ALERTS", **fast, team="search"): 1}),
+        (
+            "ALERTS{alertstate='firing'}",
+            "25m",
+            {notation("ALERTS", **fast, team="search"): 1, notation("ALERTS", **fast, team="lab"): 1},
+        ),
+        (
+            f"ALERTS{{alertname='{OVER}', alertstate='firing'}}",
+            "100m",
+            {notation("ALERTS", **over, team="search"): 1, notation("ALERTS", **over, team="lab"): 1},
+        ),
+    )
+    assert failures(promtool, Case("teams", rules_of(listed), series, samples, scraped_every="1m")) == {}
