@@ -94,6 +94,38 @@ def test_the_labels_of_the_rules_are_those_that_the_alerts_bear() -> None:
     assert borne <= equalities
 
 
+BOTH_BURN = "budgets: [{name: daily, usd: 50, period: day, alert_at: {80: warning, 100: critical}}]\n"
+LOWER = rule([THRESHOLD, 'threshold="100"'], [THRESHOLD, 'threshold="80"'])
+OVER, SLOWER = (
+    rule([THRESHOLD, 'threshold="100"'], [FORECAST]),
+    rule([BURN, 'burn="fast"'], [BURN, 'burn="slow"']),
+)
+OFF = "{enabled: false}"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "left"),
+    [
+        ("", [LOWER, OVER, SLOWER, GATEWAY_RULE]),
+        (f"LLMBudgetThresholdReached: {OFF}", [SLOWER, GATEWAY_RULE]),
+        (f"LLMBudgetForecastOverLimit: {OFF}", [LOWER, SLOWER, GATEWAY_RULE]),
+        (f"LLMBudgetBurn: {OFF}", [LOWER, OVER, GATEWAY_RULE]),
+        (f"LLMGatewayNotScraped: {OFF}", [LOWER, OVER, SLOWER]),
+        ("LLMGatewayNotScraped: {severity: none}", [LOWER, OVER, SLOWER]),
+        ("LLMGatewayNotScraped: {severity: info}", [LOWER, OVER, SLOWER, GATEWAY_RULE]),
+        (", ".join(f"{alert}: {OFF}" for alert in OF_GATEWAY.split("|")), [LOWER, OVER, SLOWER]),
+    ],
+)
+def test_an_alert_that_is_off_mutes_nothing(alerts: str, left: list[dict[str, list[str]]]) -> None:
+    """Nor one of severity none, which is sent nowhere."""
+    assert inhibit_rules(spec_of(f"{BOTH_BURN}alerts: {{rules: {{{alerts}}}}}")) == left
+
+
+def test_an_alert_that_is_off_is_not_muted() -> None:
+    (*_, of_gateway) = inhibit_rules(spec_of(f"alerts: {{rules: {{LLMTokenSumsMissing: {OFF}}}}}"))
+    assert of_gateway["target_matchers"] == [f'alertname=~"{OF_GATEWAY.removesuffix("|LLMTokenSumsMissing")}"']
+
+
 def text_of(spec_text: str) -> str:
     return header(names.INHIBIT_RULES_FILE) + yamlio.dump({"inhibit_rules": inhibit_rules(spec_of(spec_text))})
 
