@@ -42,8 +42,8 @@ FLOORS: dict[str, tuple[str, str]] = {
     ),
     "building": (
         (
-            "rulefile objects relabelings monitors manifests dashboard_forms headers inhibition oracle spending "
-            "promtest traffic testgen "
+            "rulefile objects relabelings monitors manifests dashboard_forms headers inhibition alert_listing "
+            "oracle spending promtest traffic testgen "
         )
         + TESTGENS,
         "vocabulary files",
