@@ -39,6 +39,9 @@ def alerts_of(spec: Spec) -> list[Alert]:
     return [rule for rule in rules_of(spec) if isinstance(rule, Alert)]
 
 
+RULES, ALERT_RULES = rules_of(RICH), alerts_of(RICH)
+
+
 def with_settings(settings: dict[str, AlertSetting], labels: dict[str, str] | None = None) -> Spec:
     return replace(RICH, alerts=replace(RICH.alerts, rules=settings, labels=labels or {}))
 
@@ -47,14 +50,14 @@ def with_settings(settings: dict[str, AlertSetting], labels: dict[str, str] | No
 
 
 def test_every_alert_is_known_by_its_name() -> None:
-    assert {alert.alert for alert in alerts_of(RICH)} == ALERTS
+    assert {alert.alert for alert in ALERT_RULES} == ALERTS
 
 
 def test_those_of_budgets_and_those_of_two_severities_are_known() -> None:
     severities: dict[str, set[str]] = {}
-    for alert in alerts_of(RICH):
+    for alert in ALERT_RULES:
         severities.setdefault(alert.alert, set()).add(alert.labels[names.SEVERITY])
-    assert {alert.alert for alert in alerts_of(RICH) if names.BUDGET in alert.labels} == set(SEVERITY_IN_BUDGETS)
+    assert {alert.alert for alert in ALERT_RULES if names.BUDGET in alert.labels} == set(SEVERITY_IN_BUDGETS)
     several = {name for name, found in severities.items() if len(found) > 1}
     assert several - set(SEVERITY_IN_BUDGETS) == OF_TWO_SEVERITIES
 
@@ -62,7 +65,7 @@ def test_those_of_budgets_and_those_of_two_severities_are_known() -> None:
 def test_whatever_a_text_says_lasts_is_what_the_alert_waits_for() -> None:
     stated = {
         (alert.alert, time, str(alert.hold))
-        for alert in alerts_of(RICH)
+        for alert in ALERT_RULES
         for text in alert.annotations.values()
         for time in SOME_TIME.findall(text)
     }
@@ -116,13 +119,13 @@ def without(alert: str, found: Iterable[Rule]) -> list[Rule]:
 
 def test_nothing_is_changed_where_nothing_is_said() -> None:
     assert with_settings(dict.fromkeys(ALERTS, UNSET)) != RICH
-    assert rules_of(with_settings(dict.fromkeys(ALERTS, UNSET))) == rules_of(RICH)
+    assert rules_of(with_settings(dict.fromkeys(ALERTS, UNSET))) == RULES
 
 
 @pytest.mark.parametrize("alert", sorted(ALERTS))
 def test_an_alert_that_is_not_enabled_is_gone_and_nothing_else(alert: str) -> None:
     without_it = with_settings({alert: replace(UNSET, enabled=False)})
-    assert rules_of(without_it) == without(alert, rules_of(RICH))
+    assert rules_of(without_it) == without(alert, RULES)
     assert all(group.rules for group in rules.build(without_it))
     assert f'"{alert}"' not in str(inhibit_rules(without_it))
     assert not re.search(rf"\b{alert}\b", str(inhibit_rules(without_it)))
@@ -132,9 +135,9 @@ def test_an_alert_that_is_not_enabled_is_gone_and_nothing_else(alert: str) -> No
 def test_the_time_labels_and_severity_of_one_alert_are_its_own(alert: str) -> None:
     setting = AlertSetting(enabled=True, severity="none", hold=Duration.parse("77m"), labels={"on_call": "finops"})
     found = rules_of(with_settings({alert: setting}))
-    assert without(alert, found) == without(alert, rules_of(RICH))
+    assert without(alert, found) == without(alert, RULES)
     own = [rule for rule in found if isinstance(rule, Alert) and rule.alert == alert]
-    before = [rule for rule in alerts_of(RICH) if rule.alert == alert]
+    before = [rule for rule in ALERT_RULES if rule.alert == alert]
     for now, then in zip(own, before, strict=True):
         assert now.expr == then.expr
         assert now.hold == Duration.parse("77m")
@@ -187,7 +190,7 @@ def test_records_bear_none_of_the_labels() -> None:
 
 @pytest.mark.parametrize("alert", sorted(STATE_THEIR_HOLD))
 def test_a_text_says_the_time_that_is_set(alert: str) -> None:
-    (before,) = [each for each in alerts_of(RICH) if each.alert == alert]
+    (before,) = [each for each in ALERT_RULES if each.alert == alert]
     for text, says in (("90s", " for 1m30s"), ("2d", " for 2d"), ("0s", "")):
         held = with_settings({alert: replace(UNSET, hold=Duration.parse(text))})
         (now,) = [each for each in alerts_of(held) if each.alert == alert]

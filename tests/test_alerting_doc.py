@@ -42,7 +42,7 @@ ELSE = {"alertname": "KubePodCrashLooping", "severity": "critical", "namespace":
 
 def receivers(amtool: Path, config: Path, labels: dict[str, str]) -> list[str]:
     pairs = [f"{label}={text}" for label, text in labels.items()]
-    command = [amtool, "config", "routes", "test", f"--config.file={config}", *pairs]
+    command: list[str | Path] = [amtool, "config", "routes", "test", f"--config.file={config}", *pairs]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip().split(",")
 
