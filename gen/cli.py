@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import traceback
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollbook.gen import names
-from tollbook.gen.errors import FindingsError, InputError, Place, Problem, Severity, TollbookError
+from tollbook.gen.errors import FindingsError, InputError, Place, Problem, Severity, TollbookError, tally
+from tollbook.gen.wording import counted
 
 if TYPE_CHECKING:
     from tollbook.gen.spec import Spec
@@ -130,7 +130,7 @@ def generate(spec_path: Path, out: Path, promtool: str | None, no_promtool: bool
     for name in gone:
         _show(f"{out / name}: removed\n")
     removed = f", {len(gone)} removed" if gone else ""
-    _show(f"{_count(files, 'file')}, {len(changed)} changed{removed}\n")
+    _show(f"{counted(len(files), 'file')}, {len(changed)} changed{removed}\n")
 
 
 @cli.command()
@@ -152,7 +152,7 @@ def check(spec_path: Path, out: Path) -> None:
     if difference:
         _show(difference)
         raise FindingsError(f"{out} is not what {spec_path} gives: run `tollbook generate` and commit what it changes")
-    _show(f"{out}: up to date ({_count(files, 'file')})\n")
+    _show(f"{out}: up to date ({counted(len(files), 'file')})\n")
 
 
 @cli.command()
@@ -165,8 +165,24 @@ def validate(spec_path: Path) -> None:
       tollbook validate --spec tollbook.yaml
     """
     spec = _loaded(spec_path)
-    contents = (_count(spec.gateways, "gateway"), _count(spec.models, "model"), _count(spec.budgets, "budget"))
-    _show(f"{spec_path}: ok ({', '.join(contents)})\n")
+    things = {"gateway": spec.gateways, "model": spec.models, "budget": spec.budgets}
+    _show(f"{spec_path}: ok ({', '.join(counted(len(each), noun) for noun, each in things.items())})\n")
+
+
+@cli.command()
+@_spec
+@click.option("--json", "as_json", is_flag=True, help="One object for each rule, with its description and labels.")
+def alerts(spec_path: Path, as_json: bool) -> None:
+    """List the alerts of the spec: name, severity, how long it waits, and what it says.
+
+    \b
+    Example:
+      tollbook alerts --spec tollbook.yaml
+    """
+    from tollbook.gen import pipeline
+
+    spec = _loaded(spec_path)
+    _show(pipeline.alert_list(spec) if as_json else pipeline.alert_table(spec))
 
 
 @cli.command()
@@ -190,7 +206,7 @@ def test(out: Path, promtool: str | None) -> None:
     _refuse([Problem("there is no expectation in it", Place(str(out / file))) for file in files if not counts[file]])
     judge = find(promtool)
     _refuse(judge.check_rules(rules_text, shown_as=str(rules)) or judge.run_tests(out, files, shown_in=out))
-    proven = f"{_count(files, 'test file')}, {_counted(sum(counts.values()), 'expectation')}"
+    proven = f"{counted(len(files), 'test file')}, {counted(sum(counts.values()), 'expectation')}"
     _show(f"{out}: ok ({proven}, promtool {judge.version()})\n")
 
 
@@ -276,19 +292,6 @@ def _say(line: str) -> None:
 
 
 def _report(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        _say(str(problem))
-    files = {problem.place.file for problem in problems if problem.place}
-    if files:
-        severities = Counter(problem.severity for problem in problems)
-        counts = ", ".join(_counted(severities[severity], severity) for severity in Severity if severities[severity])
-        where = files.pop() if len(files) == 1 else f"{len(files)} files"
-        _say(f"{_counted(len(problems), 'problem')} ({counts}) in {where}")
-
-
-def _count(things: Sequence[object] | Mapping[str, object], noun: str) -> str:
-    return _counted(len(things), noun)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    for line in (*map(str, problems), tally(problems)):
+        if line:
+            _say(line)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from tollbook.gen.wording import counted
 
 
 class Severity(StrEnum):
@@ -42,6 +45,17 @@ class Problem:
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Sorted by position, problems of no place first; equal ones once."""
     return sorted(set(problems), key=lambda p: (p.place or Place("", 0, 0), p.severity, p.message, p.hint))
+
+
+def tally(problems: Collection[Problem]) -> str:
+    """`2 problems (1 error, 1 warning) in spec.yaml`; nothing where none has a place."""
+    files = {problem.place.file for problem in problems if problem.place}
+    if not files:
+        return ""
+    severities = Counter(problem.severity for problem in problems)
+    counts = ", ".join(counted(severities[severity], severity) for severity in Severity if severities[severity])
+    where = files.pop() if len(files) == 1 else f"{len(files)} files"
+    return f"{counted(len(problems), 'problem')} ({counts}) in {where}"
 
 
 class TollbookError(Exception):

@@ -17,28 +17,40 @@ _ALL = Decimal(100)
 
 
 def inhibit_rules(spec: Spec) -> list[dict[str, Any]]:
-    rules = [*_lower_thresholds(spec), *_forecast_of_what_is_spent(spec), *_slower_burn(spec)]
-    gateway_absent = (eq(names.ALERTNAME, names.ALERT_GATEWAY_ABSENT),)
-    of_gateway = (one_of(names.ALERTNAME, names.ALERTS_ON_SCRAPED_GATEWAY),)
-    return [*rules, _rule(gateway_absent, of_gateway, names.GATEWAY)]
+    return [*_lower_thresholds(spec), *_forecast_of_what_is_spent(spec), *_slower_burn(spec), *_of_absent_gateway(spec)]
 
 
 def _lower_thresholds(spec: Spec) -> Iterator[dict[str, Any]]:
     """Of all budgets at once: an alert is only ever muted by one of its own budget."""
-    percents = _percents(spec)
+    percents = _percents(spec) if spec.alerts.is_enabled(names.ALERT_BUDGET) else []
     for lower, percent in enumerate(percents[1:], start=1):
         yield _rule(_threshold([percent]), _threshold(percents[:lower]), names.BUDGET)
 
 
 def _forecast_of_what_is_spent(spec: Spec) -> Iterator[dict[str, Any]]:
+    are_enabled = all(map(spec.alerts.is_enabled, (names.ALERT_BUDGET, names.ALERT_BUDGET_FORECAST)))
     reached = [percent for percent in _percents(spec) if percent >= _ALL]
-    if reached and any(budget.forecast for budget in spec.budgets):
+    if are_enabled and reached and any(budget.forecast for budget in spec.budgets):
         yield _rule(_threshold(reached), (eq(names.ALERTNAME, names.ALERT_BUDGET_FORECAST),), names.BUDGET)
 
 
 def _slower_burn(spec: Spec) -> Iterator[dict[str, Any]]:
-    if any(len(budget.burn) > 1 for budget in spec.budgets):
+    if spec.alerts.is_enabled(names.ALERT_BUDGET_BURN) and any(len(budget.burn) > 1 for budget in spec.budgets):
         yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), names.BUDGET)
+
+
+def _of_absent_gateway(spec: Spec) -> Iterator[dict[str, Any]]:
+    muted = [alert for alert in names.ALERTS_ON_SCRAPED_GATEWAY if spec.alerts.is_enabled(alert)]
+    if muted and _is_told(spec, names.ALERT_GATEWAY_ABSENT):
+        yield _rule(
+            (eq(names.ALERTNAME, names.ALERT_GATEWAY_ABSENT),), (one_of(names.ALERTNAME, muted),), names.GATEWAY
+        )
+
+
+def _is_told(spec: Spec, alert: str) -> bool:
+    """What nobody is told of mutes nothing: `none` is the severity of alerts that are sent nowhere."""
+    setting = spec.alerts.rules.get(alert)
+    return setting is None or (setting.enabled and setting.severity != "none")
 
 
 def _percents(spec: Spec) -> list[Decimal]:

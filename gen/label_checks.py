@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tollbook.gen.errors import Place, Problem
     from tollbook.gen.resolve import Resolved
     from tollbook.gen.sections import Section
+    from tollbook.gen.spec import Spec
 
 _USED_BY: Mapping[str, tuple[str, ...]] = {
     # A second label of the same name on one series makes Prometheus refuse the whole scrape.
@@ -32,6 +33,13 @@ _USED_PREFIXES = {"gen_ai_": "agentgateway's own metrics", "__": "Prometheus", "
 
 # An alert carries few labels; `namespace`, for one, is free and what Alertmanager routes by in Kubernetes.
 _USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold", "burn", "period", "per")
+
+# What the series of any alert may bear besides attribution and kept labels, and what its rule or Prometheus adds.
+_OF_ALERT_SERIES = (
+    *("gateway", "model", "job", "instance", "pod", "tag", "version", "status", "hidden", "rule_group"),
+    *(*_USED_IN_ALERTS, "attribution", "alertstate"),
+)
+_PREFIXES_OF_ALERT_SERIES = ("gen_ai_", "booked_", "__")
 
 
 def label_findings(resolved: Resolved) -> Iterator[Problem]:
@@ -73,4 +81,16 @@ def alert_label_findings(section: Section, *steps: str) -> Iterator[Problem]:
                 f"the label {quoted(label)} is already used by its alerts",
                 section.key_place(*steps, label),
                 "choose another name",
+            )
+
+
+def label_of_series_findings(section: Section, spec: Spec, instead_of_severity: str) -> Iterator[Problem]:
+    """Of labels that are set on alerts about anything."""
+    for label in section.stated("labels"):
+        if label in (*_OF_ALERT_SERIES, *spec.spend_labels) or label.startswith(_PREFIXES_OF_ALERT_SERIES):
+            overwrites = "it would overwrite theirs, and where two series differ only there the alert fails"
+            yield section.error(
+                f"the label {quoted(label)} is already borne by alerts",
+                section.key_place("labels", label),
+                instead_of_severity if label == "severity" else f"{overwrites}: choose another name",
             )

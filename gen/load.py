@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from tollbook.gen.alert_checks import alert_findings
 from tollbook.gen.backend_checks import backend_findings
 from tollbook.gen.budget_checks import budget_findings
 from tollbook.gen.errors import FindingsError, Problem, Severity, in_order
@@ -17,7 +18,7 @@ from tollbook.gen.shape import shape_findings
 from tollbook.gen.spec import Spec
 from tollbook.gen.yamlio import read
 
-_CHECKS = (scraping_findings, gateway_findings, backend_findings, label_findings, budget_findings)
+_CHECKS = (scraping_findings, gateway_findings, backend_findings, label_findings, budget_findings, alert_findings)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 
 from tollbook import dashboards, rules
-from tollbook.gen import checks, dashboard_checks, dashboard_forms, form_checks, names, yamlio
+from tollbook.gen import alert_listing, checks, dashboard_checks, dashboard_forms, form_checks, names, yamlio
 from tollbook.gen.errors import Problem
 from tollbook.gen.headers import header, header_of_tests
 from tollbook.gen.inhibition import inhibit_rules
 from tollbook.gen.manifests import manifests
+from tollbook.gen.model import Alert
 from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Engine, Spec
 from tollbook.gen.testgen import content, rule_tests
@@ -42,6 +43,20 @@ def build(spec: Spec) -> dict[str, str]:
     }
 
 
+def alert_table(spec: Spec) -> str:
+    return alert_listing.table(_alerts(spec))
+
+
+def alert_list(spec: Spec) -> str:
+    """The same and more of it, as JSON."""
+    return _json(alert_listing.objects(_alerts(spec)))
+
+
+def _alerts(spec: Spec) -> list[Alert]:
+    """In the order of the rules."""
+    return [rule for group in rules.build(spec) for rule in group.rules if isinstance(rule, Alert)]
+
+
 def _tested(spec: Spec) -> tuple[Spec, str]:
     """What promtool can prove, and the file with its rules: promtool finds at once what a rule recorded. For an engine
     that does not, it proves the same rules as Prometheus would evaluate them."""
@@ -54,7 +69,7 @@ def _form(file: str, form: Mapping[str, Any]) -> str:
     return _json(form) if file.endswith(".json") else header(file) + yamlio.dump(form)
 
 
-def _json(data: Mapping[str, Any]) -> str:
+def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -17,6 +17,8 @@ from tollbook.gen.gateways import current_provider
 from tollbook.gen.pacing import SHORTEST_BURN
 from tollbook.gen.sections import Section
 from tollbook.gen.spec import (
+    Alerts,
+    AlertSetting,
     Attribution,
     Backend,
     Budget,
@@ -50,6 +52,7 @@ MATCH_LABELS = {"gateway": names.GATEWAY, "provider": names.PROVIDER, "model": n
 class Resolved:
     spec: Spec
     prometheus: Section
+    alerts: Section
     lists: Mapping[str, tuple[Section, ...]]
     """By name of the spec's own tuple, as long as that and in its order."""
     incomplete: frozenset[str]
@@ -63,7 +66,7 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
     lists = {section: _entries(document, top, section, units) for section in LISTS}
     lists["selections"] = tuple(section for section in lists["gateways"] if selects(section.data))
     lists["gateways"] = tuple(section for section in lists["gateways"] if not selects(section.data))
-    prometheus = Section(document, ("prometheus",), top.get("prometheus", {}))
+    prometheus, alerts = (Section(document, (key,), top.get(key, {})) for key in ("prometheus", "alerts"))
     name, namespace = top.get("name", "agentgateway-cost"), top.get("namespace", "monitoring")
     spec_id = f"{namespace}/{name}"
     spec = Spec(
@@ -77,11 +80,12 @@ def resolve(document: Document, refused: Iterable[Path]) -> Resolved:
         models=tuple(_model(section.data) for section in lists["models"]),
         attribution=tuple(_attribution(section.data) for section in lists["attribution"]),
         budgets=tuple(_budget(section.data) for section in lists["budgets"]),
+        alerts=_alerts(alerts.data),
         dashboard=_dashboard(top.get("dashboard", {})),
         runbooks=top.get("runbooks", names.RUNBOOKS).rstrip("/"),
         price_max_age=Duration.parse(top.get("price_max_age", "180d")),
     )
-    return Resolved(spec, prometheus, lists, frozenset(str(path[0]) for path in refused if path))
+    return Resolved(spec, prometheus, alerts, lists, frozenset(str(path[0]) for path in refused if path))
 
 
 def _entries(document: Document, top: dict[str, Any], section: str, units: set[Path]) -> tuple[Section, ...]:
@@ -241,6 +245,16 @@ def _matched(key: str, values: str | list[str]) -> tuple[str, ...]:
 
 def _period(text: str) -> Period | Duration:
     return Period(text) if text in set(Period) else Duration.parse(text)
+
+
+def _alerts(data: Mapping[str, Any]) -> Alerts:
+    rules = {alert: _alert_setting(setting) for alert, setting in data.get("rules", {}).items()}
+    return Alerts(data.get("labels", {}), rules)
+
+
+def _alert_setting(data: Mapping[str, Any]) -> AlertSetting:
+    hold = Duration.parse(data["for"]) if "for" in data else None
+    return AlertSetting(data.get("enabled", True), data.get("severity"), hold, data.get("labels", {}))
 
 
 def _dashboard(data: Mapping[str, Any]) -> Dashboard:

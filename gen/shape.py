@@ -62,12 +62,17 @@ def _formats() -> FormatChecker:
     formats = FormatChecker(formats=())
     formats.checks("date", raises=ValueError)(lambda text: not isinstance(text, str) or bool(date.fromisoformat(text)))
     formats.checks("prometheus-duration", raises=ValueError)(_is_duration)
+    formats.checks("prometheus-hold", raises=ValueError)(_is_hold)
     formats.checks("period", raises=ValueError)(lambda text: text in tuple(Period) or _is_duration(text))
     return formats
 
 
 def _is_duration(text: Any) -> bool:
     return not isinstance(text, str) or Duration(0) < Duration.parse(text) <= _LONGEST
+
+
+def _is_hold(text: Any) -> bool:
+    return not isinstance(text, str) or Duration.parse(text) <= _LONGEST
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,29 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class AlertSetting:
+    """What the user says of the rules of one alert."""
+
+    enabled: bool
+    severity: str | None
+    """None: the rule's own."""
+    hold: Duration | None
+    """None: the rule's own."""
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Alerts:
+    labels: Mapping[str, str]
+    """On all of them."""
+    rules: Mapping[str, AlertSetting]
+    """By the alert's name; of most alerts nothing is said."""
+
+    def is_enabled(self, alert: str) -> bool:
+        return alert not in self.rules or self.rules[alert].enabled
+
+
+@dataclass(frozen=True)
 class Dashboard:
     title: str
     uid: str
@@ -260,6 +283,7 @@ class Spec:
     models: tuple[Model, ...]
     attribution: tuple[Attribution, ...]
     budgets: tuple[Budget, ...]
+    alerts: Alerts
     dashboard: Dashboard
     runbooks: str
     """Address of the folder of runbooks, without a slash at its end."""

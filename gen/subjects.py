@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _NOUNS = {"gateways": "gateway", "models": "model", "attribution": "attribution label", "budgets": "budget"}
 _ID_KEYS = {"attribution": "label"}
-_SECTIONS = ("prometheus", "limits", "dashboard", "labels")
+_SECTIONS = ("prometheus", "limits", "alerts", "dashboard", "labels")
 
 
 def sentence_about(document: Document, path: Path, sentence: str) -> str:
@@ -44,6 +44,8 @@ def _subject(document: Document, path: Path) -> tuple[str, Path]:
         case ("gateways", int(), "backends", int(), *_):
             backend = _entry_name("backend", _value(document, path[:4]), "name", path[3])
             return f"{backend} of {_subject(document, path[:2])[0]}", path[:4]
+        case ("alerts", "rules", str(alert), *_):
+            return f"alert {quoted(alert)}", path[:3]
         case (str(section), int(index), *_) if section in _NOUNS:
             entry, key = _value(document, path[:2]), _ID_KEYS.get(section, "name")
             return _entry_name(_NOUNS[section], entry, key, index), path[:2]

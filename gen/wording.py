@@ -21,6 +21,10 @@ def listed(words: Iterable[str]) -> str:
     return f"{', '.join(head)} or {last}" if head else last
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def nearest(word: str, vocabulary: Iterable[str]) -> str | None:
     """The one known word that is close enough to be what was meant; capitals do not count."""
     if len(word) > _SHOWN_CHARACTERS:

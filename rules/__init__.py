@@ -28,6 +28,7 @@ from tollbook.rules import (
     reconciliation,
     reported,
     requests,
+    settings,
     targets,
     tiers,
     tokens,
@@ -83,10 +84,14 @@ def ledger_group(spec: Spec) -> RuleGroup:
 
 
 def groups_of(family: ModuleType, spec: Spec) -> list[RuleGroup]:
-    """Those of one family, each of whose alerts names its runbook: docs/runbooks has a page for a family."""
+    """Those of one family, with its alerts as the spec wants them. Each alert names its runbook: docs/runbooks has a
+    page for a family."""
     page = f"{spec.runbooks}/{family.__name__.rpartition('.')[2]}.md"
     groups: tuple[RuleGroup, ...] = family.build(spec)
-    return [replace(group, rules=tuple(_with_runbook(rule, page) for rule in group.rules)) for group in groups]
+    of_groups = ((group, settings.applied(spec.alerts, group.rules)) for group in groups)
+    return [
+        replace(group, rules=tuple(_with_runbook(rule, page) for rule in rules)) for group, rules in of_groups if rules
+    ]
 
 
 def _with_runbook(rule: Rule, page: str) -> Rule:

@@ -51,3 +51,13 @@ def with_rules_in_one(objects: list[Json], name: str = "agentgateway-cost") -> l
 
 def of_kind(objects: list[Json], kind: str) -> list[Json]:
     return [each for each in objects if each["kind"] == kind]
+
+
+def closed(schema: Any) -> Any:
+    """Refuses keys that it does not name, as the operator's do not; and as in Kubernetes, null is no value."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema if each != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: closed(value) for key, value in schema.items()}
+    return {"additionalProperties": False, **kept} if isinstance(schema.get("properties"), dict) else kept

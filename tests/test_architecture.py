@@ -26,7 +26,7 @@ FLOORS: dict[str, tuple[str, str]] = {
     "vocabulary": (
         (
             "errors durations wording names promql promql_layout promql_moments promql_reading spec model gateways "
-            "annotations placeholders timezones pacing"
+            "annotations placeholders timezones pacing alert_names"
         ),
         "",
     ),
@@ -34,14 +34,14 @@ FLOORS: dict[str, tuple[str, str]] = {
     "loading": (
         (
             "subjects sections resolve shape label_checks price_checks scraping_checks gateway_checks "
-            "selection_checks backend_checks budget_checks load"
+            "selection_checks backend_checks budget_checks alert_checks load"
         ),
         "vocabulary files",
     ),
     "building": (
         (
-            "rulefile objects relabelings monitors manifests dashboard_forms headers inhibition oracle "
-            "promtest traffic testgen "
+            "rulefile objects relabelings monitors manifests dashboard_forms headers inhibition alert_listing "
+            "oracle promtest traffic testgen "
         )
         + TESTGENS,
         "vocabulary files",

@@ -360,8 +360,8 @@ def test_help_of_a_command_has_an_example_that_works(
 
 def test_help_tells_the_commands_and_the_exit_codes() -> None:
     text = tollbook("--help").stdout
-    assert COMMANDS == ["check", "generate", "schema", "test", "validate"]
-    assert [line.split()[0] for line in text.partition("Commands:\n")[2].splitlines()[:5]] == COMMANDS
+    assert COMMANDS == ["alerts", "check", "generate", "schema", "test", "validate"]
+    assert [line.split()[0] for line in text.partition("Commands:\n")[2].splitlines()[:6]] == COMMANDS
     assert text.endswith(
         "  Exit codes:\n"
         "    0  fine\n"

@@ -22,7 +22,6 @@ from tollbook.gen.model import Alert, Recording
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEFAULT_SPEC = load((ROOT / "tollbook.yaml").read_text(encoding="utf-8"), "tollbook.yaml").spec
-FULL_SPEC = load((ROOT / "tests/specs/good/full.yaml").read_text(encoding="utf-8"), "full.yaml").spec
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("demo/*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -71,7 +70,7 @@ def test_every_record_is_told_with_its_labels() -> None:
 
 def test_every_alert_is_told() -> None:
     """By a spec that uses everything, for some alerts need an attribution label or a zone that changes its clocks."""
-    alerts = {rule.alert for group in rules.build(FULL_SPEC) for rule in group.rules if isinstance(rule, Alert)}
+    alerts = {rule.alert for group in rules.build(reference.spec()) for rule in group.rules if isinstance(rule, Alert)}
     assert {alert for row in rows("alert") for alert in codes(row[0])} == alerts
 
 

@@ -15,6 +15,7 @@ from tollbook.gen.errors import (
     Severity,
     TollbookError,
     in_order,
+    tally,
 )
 
 HERE, BELOW, ELSEWHERE = Place("spec.yaml", 4, 5), Place("spec.yaml", 12, 1), Place("a.yaml", 99, 1)
@@ -62,6 +63,14 @@ def test_an_error_carries_all_its_problems_and_prints_them_in_order() -> None:
     error = TollbookError([Problem("b", BELOW), Problem("a", HERE), Problem("b", BELOW)])
     assert error.problems == [Problem("a", HERE), Problem("b", BELOW)]
     assert str(error) == "spec.yaml:4:5: error: a\nspec.yaml:12:1: error: b"
+
+
+def test_problems_are_tallied_by_severity_and_file() -> None:
+    mild = Problem("c", BELOW, Severity.WARNING)
+    assert tally([Problem("a", HERE)]) == "1 problem (1 error) in spec.yaml"
+    assert tally([Problem("a", HERE), mild, Problem("b", BELOW)]) == "3 problems (2 errors, 1 warning) in spec.yaml"
+    assert tally([mild, Problem("b", Place("other.yaml"))]) == "2 problems (1 error, 1 warning) in 2 files"
+    assert [tally([]), tally([Problem("no place")])] == ["", ""]
 
 
 def test_one_sentence_is_one_problem() -> None:

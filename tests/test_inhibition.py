@@ -3,19 +3,12 @@ other, and nobody else's."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from conftest import free_port
+from alertmanager_server import alert, post, running, settled_states
 from spec_builders import spec_of
 
 from tollbook import rules
@@ -30,8 +23,6 @@ SPEC = """
       - {name: other, amount: 50, period: month, alert_at: {33.3: info, 80: warning}}
 """
 CONFIG = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
-
-READY_WITHIN_SECONDS = 60
 
 
 # ---- What is written -------------------------------------------------------------------------------------------------
@@ -94,6 +85,38 @@ def test_the_labels_of_the_rules_are_those_that_the_alerts_bear() -> None:
     assert borne <= equalities
 
 
+BOTH_BURN = "budgets: [{name: daily, usd: 50, period: day, alert_at: {80: warning, 100: critical}}]\n"
+LOWER = rule([THRESHOLD, 'threshold="100"'], [THRESHOLD, 'threshold="80"'])
+OVER, SLOWER = (
+    rule([THRESHOLD, 'threshold="100"'], [FORECAST]),
+    rule([BURN, 'burn="fast"'], [BURN, 'burn="slow"']),
+)
+OFF = "{enabled: false}"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "left"),
+    [
+        ("", [LOWER, OVER, SLOWER, GATEWAY_RULE]),
+        (f"LLMBudgetThresholdReached: {OFF}", [SLOWER, GATEWAY_RULE]),
+        (f"LLMBudgetForecastOverLimit: {OFF}", [LOWER, SLOWER, GATEWAY_RULE]),
+        (f"LLMBudgetBurn: {OFF}", [LOWER, OVER, GATEWAY_RULE]),
+        (f"LLMGatewayNotScraped: {OFF}", [LOWER, OVER, SLOWER]),
+        ("LLMGatewayNotScraped: {severity: none}", [LOWER, OVER, SLOWER]),
+        ("LLMGatewayNotScraped: {severity: info}", [LOWER, OVER, SLOWER, GATEWAY_RULE]),
+        (", ".join(f"{alert}: {OFF}" for alert in OF_GATEWAY.split("|")), [LOWER, OVER, SLOWER]),
+    ],
+)
+def test_an_alert_that_is_off_mutes_nothing(alerts: str, left: list[dict[str, list[str]]]) -> None:
+    """Nor one of severity none, which is sent nowhere."""
+    assert inhibit_rules(spec_of(f"{BOTH_BURN}alerts: {{rules: {{{alerts}}}}}")) == left
+
+
+def test_an_alert_that_is_off_is_not_muted() -> None:
+    (*_, of_gateway) = inhibit_rules(spec_of(f"alerts: {{rules: {{LLMTokenSumsMissing: {OFF}}}}}"))
+    assert of_gateway["target_matchers"] == [f'alertname=~"{OF_GATEWAY.removesuffix("|LLMTokenSumsMissing")}"']
+
+
 def text_of(spec_text: str) -> str:
     return header(names.INHIBIT_RULES_FILE) + yamlio.dump({"inhibit_rules": inhibit_rules(spec_of(spec_text))})
 
@@ -127,56 +150,6 @@ def test_amtool_would_refuse_what_is_no_matcher(amtool: Path, tmp_path: Path) ->
 
 
 # ---- What is obeyed --------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def running(binary: Path, config: Path, folder: Path) -> Iterator[str]:
-    """The address of an Alertmanager on a loopback port."""
-    url = f"http://127.0.0.1:{free_port()}"
-    places = [f"--config.file={config}", f"--storage.path={folder / 'data'}", "--cluster.listen-address="]
-    with (folder / "alertmanager.log").open("w+") as log:
-        process = subprocess.Popen(
-            [binary, *places, f"--web.listen-address={url.removeprefix('http://')}"],
-            cwd=binary.parent,  # where its templates are
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            deadline = time.monotonic() + READY_WITHIN_SECONDS
-            while not is_ready(url):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"Alertmanager did not start:\n{(folder / 'alertmanager.log').read_text()}")
-                time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
-
-
-def is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=10) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError):
-        return False
-
-
-def post(url: str, alerts: list[dict[str, str]]) -> None:
-    body = json.dumps([{"labels": labels} for labels in alerts]).encode()
-    request = urllib.request.Request(f"{url}/api/v2/alerts", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status == 200
-
-
-def states(url: str) -> dict[str, str]:
-    """The `who` of each alert -> what Alertmanager does with it."""
-    with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=60) as answer:
-        alerts: list[dict[str, Any]] = json.load(answer)
-    return {alert["labels"]["who"]: alert["status"]["state"] for alert in alerts}
-
-
-def alert(who: str, alertname: str, **labels: str) -> dict[str, str]:
-    return {"who": who, "alertname": alertname, "prometheus": "monitoring/k8s", **labels}
 
 
 # Who -> the alert, and whether it is muted.
@@ -216,7 +189,4 @@ def test_alertmanager_mutes_the_lesser_alert_and_no_other(alertmanager: Path, tm
     expected = {who: "suppressed" if muted else "active" for who, (_, muted) in FIRING.items()}
     with running(alertmanager, config_file(tmp_path, text_of(SPEC)), tmp_path) as url:
         post(url, firing)
-        deadline = time.monotonic() + READY_WITHIN_SECONDS
-        while states(url) != expected and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert states(url) == expected
+        assert settled_states(url, expected) == expected

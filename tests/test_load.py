@@ -24,6 +24,8 @@ from tollbook.gen.errors import FindingsError, Severity
 from tollbook.gen.load import Loaded, load
 from tollbook.gen.reading import packaged_schema
 from tollbook.gen.spec import (
+    Alerts,
+    AlertSetting,
     Backend,
     Budget,
     Burn,
@@ -125,6 +127,7 @@ def test_defaults() -> None:
             models=(Model("openai", "gpt-4o", (), (Price(None, rates, (), "", None),), free=False, format=""),),
             attribution=(),
             budgets=(),
+            alerts=Alerts({}, {}),
             dashboard=Dashboard("LLM cost", "tollbook", ("llm", "finops")),
             runbooks="https://github.com/tollbook/tollbook/blob/main/docs/runbooks",
             price_max_age=Duration.parse("180d"),
@@ -171,6 +174,8 @@ def test_the_schema_states_the_defaults_that_are_filled_in() -> None:
     budget = definitions["budget"]["properties"]
     assert [budget[key]["default"] for key in ("match", "labels")] == [{}, {}]
     assert budget["alert_at"]["default"] == {"80": "warning", "100": "critical"}
+    assert (definitions["alertLabels"]["default"], definitions["alerts"]["properties"]["rules"]["default"]) == ({}, {})
+    assert definitions["alert"]["properties"]["enabled"]["default"] is True
 
 
 def _like(value: Any, default: Any) -> Any:
@@ -276,6 +281,26 @@ def test_budgets_match_by_metric_label_and_rise_through_their_thresholds() -> No
     assert (sliding.amount, str(sliding.period)) == (Decimal("0.5"), "7d")
 
 
+def test_alerts_are_as_their_user_wants_them() -> None:
+    alerts = load(FULL, "spec.yaml").spec.alerts
+    assert alerts.labels == {"owner": "platform", "namespace": "observability"}
+    assert alerts.rules == {
+        names.ALERT_PRICES_STALE: AlertSetting(enabled=True, severity="info", hold=None, labels={}),
+        names.ALERT_UNPRICED: AlertSetting(
+            enabled=True, severity=None, hold=Duration.parse("2h"), labels={"on_call": "finops"}
+        ),
+        names.ALERT_NO_USAGE: AlertSetting(enabled=False, severity=None, hold=None, labels={}),
+    }
+    assert [alerts.is_enabled(alert) for alert in (names.ALERT_NO_USAGE, names.ALERT_UNPRICED)] == [False, True]
+    assert alerts.is_enabled(names.ALERT_BUDGET)
+
+
+@pytest.mark.parametrize("text", ["0s", "0m", "90s", "100y"])
+def test_an_alert_may_fire_at_once_or_late(text: str) -> None:
+    settings_ = load(f"{MINIMAL}alerts: {{rules: {{LLMTokensUnpriced: {{for: {text}}}}}}}\n", "spec.yaml").spec.alerts
+    assert settings_.rules[names.ALERT_UNPRICED].hold == Duration.parse(text)
+
+
 def test_percentages_need_no_order() -> None:
     text = f"{MINIMAL}budgets: [{{name: a, amount: 1, period: day, alert_at: {{100: critical, 9: info, 20: none}}}}]\n"
     (budget,) = load(text, "spec.yaml").spec.budgets
@@ -315,6 +340,7 @@ def test_the_schema_knows_no_unknown_keys_and_explains_each_known_one() -> None:
             for name in (
                 *("prometheus", "limits", "gateway", "backend", "model", "price", "tier", "attribution", "budget"),
                 *("dashboard", "budget/properties/burn", "budget/properties/overrides/additionalProperties"),
+                *("alerts", "alert"),
             )
         ),
     }

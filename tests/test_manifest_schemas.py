@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from manifest_objects import EVERY_MONITOR, Json, objects_of, of_kind, with_rules_in_one
+from manifest_objects import EVERY_MONITOR, Json, closed, objects_of, of_kind, with_rules_in_one
 from spec_builders import spec_of
 
 from tollbook.gen.checks import monitoring_problems
@@ -149,16 +149,6 @@ def operator_schemas() -> Validators:
     models: list[Any] = [v1.PodMonitor, v1.ServiceMonitor, v1.PrometheusRule, v1alpha1.ScrapeConfig]
     schemas = {model.__name__: closed(model.model_json_schema(by_alias=True)) for model in models}
     return {kind: jsonschema.Draft202012Validator(schema) for kind, schema in schemas.items()}
-
-
-def closed(schema: Any) -> Any:
-    """Refuses keys that it does not name, as the operator's do not; and as in Kubernetes, null is no value."""
-    if isinstance(schema, list):
-        return [closed(each) for each in schema if each != {"type": "null"}]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {key: closed(value) for key, value in schema.items()}
-    return {"additionalProperties": False, **kept} if isinstance(schema.get("properties"), dict) else kept
 
 
 def test_the_operator_accepts_them(good: list[Json], operator_schemas: Validators) -> None:
