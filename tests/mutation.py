@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,11 @@ ALIKE = 4
 BATCH, FILES = 12, 40
 PROCESSES = min(os.cpu_count() or 1, 2)
 
-#: On which cases a damage is tried at once: first those that caught most of the same rule, then those that are meant
-#: to. What forty do not notice survives.
-STEPS = ((0, 1), (1, 3), (3, 8), (8, 20), (20, 40))
+#: Of the cases that hold the rule these are asked at once, and the next where none of them notices.
+STEPS = ((0, 1), (1, 3), (3, 8), (8, 20), (20, 60), (60, None))
+
+#: The tests of a family that state something of the rule are worth so much more time than others.
+MEANT = 8
 
 Rule = Mapping[str, Any]
 
@@ -333,6 +335,9 @@ class Jury:
     promtool: Path
     trials: Collection[Trial]
     say: Callable[[str], None] = print
+    most: int | None = None
+    """A damage that so many cases do not notice survives."""
+    _tried: dict[str, Counter[Trial]] = field(default_factory=lambda: defaultdict(Counter))
     _caught: dict[str, Counter[Trial]] = field(default_factory=lambda: defaultdict(Counter))
     _holders: dict[str, list[Trial]] = field(default_factory=dict)
     _sound: dict[Trial, bool] = field(default_factory=dict)
@@ -358,14 +363,16 @@ class Jury:
             failed = [run for run, good in zip(runs, passed, strict=True) if not good]
             self._check([trial for _, trial, _, _ in failed])
             caught = {id(damage): (trial, rule) for damage, trial, _, rule in failed if self._sound[trial]}
+            for _, trial, _, rule in runs:
+                self._tried[_name(rule)][trial] += 1
             for trial, rule in caught.values():
                 self._caught[_name(rule)][trial] += 1
             alive = [damage for damage in alive if id(damage) not in caught]
         return alive
 
     def _order(self, damage: Damage) -> list[tuple[Trial, Mutant, Rule]]:
+        """The cases to ask, first those that promise most for their time."""
         name = _name(damage.mutants[0][1])
-        caught = self._caught[name]
         damaged = {id(rule): (mutant, rule) for mutant, rule in damage.mutants}
         runs = [
             (trial, *damaged[id(rule)])
@@ -374,12 +381,13 @@ class Jury:
             if id(rule) in damaged and self._sound.get(trial, True)
         ]
 
-        def rank(run: tuple[Trial, Mutant, Rule]) -> tuple[int, bool, int]:
+        def price(run: tuple[Trial, Mutant, Rule]) -> float:
             trial, *_ = run
+            hope = (self._caught[name][trial] + 1) / (self._tried[name][trial] + 2)
             meant = name in trial.asked and trial.name.startswith(f"test_{damage.family}.py")
-            return -caught[trial], not meant, trial.cost
+            return trial.cost / hope / (MEANT if meant else 1)
 
-        return sorted(runs, key=rank)
+        return sorted(runs, key=price)[: self.most]
 
     def _holding(self, name: str) -> list[Trial]:
         if name not in self._holders:
@@ -440,6 +448,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th damage")
     parser.add_argument("--from", type=int, default=0, metavar="K", dest="first", help="begin with damage K (0)")
     parser.add_argument("--tests", type=Path, nargs="+", default=asking_files(), help="only what these test files ask")
+    parser.add_argument("--cases", type=int, metavar="N", help="ask no more than so many cases about a damage")
     arguments = parser.parse_args()
     if not programs("promtool"):
         print("there is no promtool (`make mutation` fetches one)", file=sys.stderr)
@@ -448,8 +457,8 @@ def main() -> int:
     of_tests(arguments.tests, trials)
     of_spec(load(REFERENCE, "spec.yaml").spec, trials)
     damages = damages_of(trials.found, arguments.family, arguments.rule)[arguments.first :: arguments.every]
-    jury = Jury(programs("promtool")[-1].path, trials.found, lambda line: print(line, file=sys.stderr))
-    result = jury.try_all(damages)
+    say = partial(print, file=sys.stderr)
+    result = Jury(programs("promtool")[-1].path, trials.found, say, arguments.cases).try_all(damages)
     print(*report(result), sep="\n")
     return int(not is_good(result))
 
