@@ -139,9 +139,10 @@ class Trial:
         stated = [moment["expr"] for moment in self.case.get("promql_expr_test", ())]
         alerts = {moment["alertname"] for moment in self.case.get("alert_rule_test", ())}
         known = set(self.file.reads)
-        # These may be any rule's.
-        if any("__name__" in expr or ("ALERTS" in expr and not known & _words([expr])) for expr in stated):
+        if any("__name__" in expr for expr in stated):
             return known
+        if any("ALERTS" in expr and not known & _words([expr]) for expr in stated):
+            alerts |= {rule["alert"] for rule in self.file.rules() if "alert" in rule}
         return known & (alerts | _words(stated))
 
     @cached_property
