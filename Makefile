@@ -58,7 +58,7 @@ demo: $(VENV)/.ready-run ## run the demo without Docker until Ctrl-C: simulator,
 	@PATH="$(CURDIR)/$(NEWEST):$(CURDIR)/.tools/alertmanager-newest:$$PATH" $(VENV)/bin/python -m demo.processes --folder .demo $(ARGS)
 
 .PHONY: mutation
-mutation: $(VENV)/.ready-dev prometheus ## damage the rules one fact at a time: which damages do the generated tests miss?
+mutation: $(VENV)/.ready-dev prometheus ## damage the rules one fact at a time: which damages do the tests miss?
 	$(VENV)/bin/python tests/mutation.py $(ARGS)
 
 .PHONY: dist

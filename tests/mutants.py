@@ -1,13 +1,15 @@
-"""Damages of rules, one fact each: an operator table over the tokens of an expression, and over labels and `for`."""
+"""Damages of rules, one fact each: an operator table over the tokens of an expression, and labels, `for` and texts."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tollbook.gen.durations import Duration
+from tollbook.gen.promql import quote
 
 TOKEN = re.compile(
     r"""
@@ -72,8 +74,17 @@ LISTS = ("by", "without", "on", "ignoring", "group_left", "group_right")
 KEYWORDS = {*LISTS, *SETS, "bool", "offset"}
 TOKEN_TYPES = ("input", "output", "input_cache_read", "input_cache_write")
 
+STRING = r'"(?:[^"\\]|\\.)*"'
+#: `by (a, b)`, whatever the labels.
+LABEL_LIST = re.compile(rf"(\b(?:{'|'.join(LISTS)}) ?\()([^()]*)\)")
+#: What a text takes from elsewhere.
+ACTION = re.compile(rf"(\{{\{{(?:{STRING}|[^\"}}]|\}}(?!\}}))*\}}\}})")
+QUERY = re.compile(rf"range query ({STRING})")
+#: So much of what stands around a damage is shown.
+AROUND = 40
+
 #: Just recorded, and not in the minutes before: what a restart would bring back.
-MOMENT, MINUTES = Duration(1), Duration.parse("5m")
+MOMENT, MINUTE, MINUTES = Duration(1), Duration.parse("1m"), Duration.parse("5m")
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,8 @@ class Mutant:
     """`before -> after`, with what stands around it."""
     marked: str
     """The same within the whole expression."""
+    place: str
+    """What was damaged, without numbers and texts: the same for rules that are built alike."""
     data: Mapping[str, Any]
     """The damaged rule, as in a rule file."""
 
@@ -105,22 +118,42 @@ def mutants_of(rule: Mapping[str, Any]) -> Iterator[Mutant]:
     title = title_of(rule)
     for kind, start, end, text in damages(rule["expr"], title):
         expr = rule["expr"][:start] + text + rule["expr"][end:]
-        short, whole = (shown(rule["expr"], start, end, text, around) for around in (40, len(expr)))
-        yield Mutant(title, kind, short, whole, {**rule, "expr": expr})
+        short, whole = (shown(rule["expr"], start, end, text, around) for around in (AROUND, len(expr)))
+        yield Mutant(title, kind, short, whole, place_of(whole), {**rule, "expr": expr})
     for label, value in rule.get("labels", {}).items():
         kind = "severity" if label == "severity" else "token type" if value in TOKEN_TYPES else "label of the rule"
         labels = {**rule["labels"], label: other_value(value)}
         change = f'{label}="{value}" -> "{labels[label]}"'
-        yield Mutant(title, kind, change, change, {**rule, "labels": labels})
-    if "for" in rule:
-        for held in (*other_durations(rule["for"]), "0s"):
-            change = f"{rule['for']} -> {held}"
-            yield Mutant(title, "for", change, change, {**rule, "for": held})
+        yield Mutant(title, kind, change, change, label, {**rule, "labels": labels})
+    if "alert" in rule:
+        held = rule.get("for", "0s")
+        for other in (*other_durations(held), "0s") if held != "0s" else (str(MINUTE),):
+            change = f"{held} -> {other}"
+            yield Mutant(title, "for", change, change, change, {**rule, "for": other})
+    for key, text in rule.get("annotations", {}).items():
+        for kind, start, end, instead, place in damages_of_text(text) if key != "runbook_url" else ():
+            texts = {**rule["annotations"], key: text[:start] + instead + text[end:]}
+            short, whole = (shown(text, start, end, instead, around) for around in (AROUND, len(text)))
+            yield Mutant(
+                title, f"{kind} of {key}", short, whole, without_names(place, rule), {**rule, "annotations": texts}
+            )
+
+
+def place_of(marked: str) -> str:
+    """What is damaged, and how, whatever the numbers, texts and lists of labels are."""
+    text = LABEL_LIST.sub(lambda found: f"{found[1]}{'[[]]' if '[[' in found[2] else '_'})", shape_of(marked))
+    return text[text.index("[[") : text.rindex("]]")]
+
+
+def without_names(text: str, rule: Mapping[str, Any]) -> str:
+    for value in rule.get("labels", {}).values():
+        text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", "_", text) if value else text
+    return text
 
 
 def shape_of(expr: str) -> str:
     """The expression without its numbers and texts."""
-    return re.sub(r'"(?:[^"\\]|\\.)*"|(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])', "_", expr)
+    return re.sub(rf"{STRING}|(?<![\w:.])\d+(?:\.\d+)?(?![\w:.])", "_", expr)
 
 
 def title_of(rule: Mapping[str, Any]) -> str:
@@ -213,7 +246,7 @@ def of_list(tokens: list[Token], index: int) -> Iterator[Damage]:
     labels = [token for token in tokens[index + 2 : closing] if token.kind == "word"]
     for left_out in labels:
         rest = ", ".join(label.text for label in labels if label != left_out)
-        yield f"label of {tokens[index].text}", tokens[index + 1].end, tokens[closing].start, rest
+        yield f"{left_out.text} of {tokens[index].text}", tokens[index + 1].end, tokens[closing].start, rest
 
 
 def of_matcher(tokens: list[Token], index: int) -> Iterator[Damage]:
@@ -231,6 +264,27 @@ def of_matcher(tokens: list[Token], index: int) -> Iterator[Damage]:
         for left_out in alternatives if len(alternatives) > 1 and "(" not in value else ():
             rest = "|".join(other for other in alternatives if other != left_out)
             yield kind, token.start, token.end, f'"{rest}"'
+
+
+def damages_of_text(text: str) -> Iterator[tuple[str, int, int, str, str]]:
+    """What an alert says: each stretch of words, each label and number in it, each fact of a query that it lists. Each
+    with its place."""
+    at = 0
+    for piece in ACTION.split(text):
+        if query := QUERY.search(piece):
+            expr = json.loads(query[1])
+            for kind, start, end, other in damages(expr, ""):
+                instead = quote(expr[:start] + other + expr[end:])
+                place = place_of(shown(expr, start, end, other, len(expr)))
+                yield f"{kind} in a query", at + query.start(1), at + query.end(1), instead, place
+        elif ACTION.fullmatch(piece):
+            for name in re.finditer(r"abels\.(\w+)", piece):
+                yield "label", at + name.start(1), at + name.end(1), f"{name[1]}_x", name[1]
+            for digits in re.finditer(r"%\.(\d)f", piece):
+                yield "decimals", at + digits.start(1), at + digits.end(1), str((int(digits[1]) + 1) % 10), "decimals"
+        elif word := re.search(r"\w+", piece):
+            yield "words", at + word.start(), at + word.end(), f"{word[0]}x", re.sub(r"\d[\d.]*", "_", piece)
+        at += len(piece)
 
 
 def numbers(text: str) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -22,6 +24,9 @@ from tollbook.gen.rulefile import rule_groups
 from tollbook.gen.spec import Spec
 
 MINUTE = Duration.parse("1m")
+
+#: Set to a folder, nothing is asked: cases that must pass are written there, for tests/mutation.py to try.
+RECORD = "TOLLBOOK_RECORD_CASES"
 
 #: Series in Prometheus' notation -> its value.
 Samples = Mapping[str, int | float | Decimal]
@@ -44,7 +49,7 @@ class Case:
 
 
 def rule_file(*groups: RuleGroup) -> str:
-    return _yaml({"groups": rule_groups(groups)})
+    return yaml_of({"groups": rule_groups(groups)})
 
 
 def rule_file_of(*parts: Iterable[Rule]) -> str:
@@ -74,11 +79,15 @@ def ledger_of(spec: Spec, families: Iterable[Callable[[Spec], tuple[Recording, .
 
 def failures(promtool: Path, *cases: Case) -> dict[str, str]:
     """Case -> what promtool said, of those that failed. Raises AssertionError where it could not judge."""
+    if folder := os.environ.get(RECORD):
+        for case in cases:
+            _record(Path(folder), case)
+        return {}
     with tempfile.TemporaryDirectory() as folder:
         files = {f"{number:04}.test.json": case for number, case in enumerate(cases)}
         for file, case in files.items():
             Path(folder, f"{file}.rules").write_text(case.rules)
-            Path(folder, file).write_text(_yaml(_test_file(case, f"{file}.rules")))
+            Path(folder, file).write_text(yaml_of(as_test_file(case, f"{file}.rules")))
         done = subprocess.run(
             [promtool.absolute(), "test", "rules", *files],
             cwd=folder,
@@ -98,13 +107,28 @@ def failures(promtool: Path, *cases: Case) -> dict[str, str]:
 
 def unmet(promtool: Path, *cases: Case) -> set[str]:
     """The cases whose expectations are not met, each of which must have been judged."""
+    if RECORD in os.environ:
+        return {case.name for case in cases}
     failed = failures(promtool, *cases)
     broken = {name: text for name, text in failed.items() if "got:" not in text}
     assert not broken, broken
     return set(failed)
 
 
-def _test_file(case: Case, rules_name: str) -> dict[str, Any]:
+def _record(folder: Path, case: Case) -> None:
+    """Under names made of the contents: what two promtools are asked, and the rules of two cases, are there once."""
+    rules_name = f"{_digest(case.rules)}.rules"
+    text = yaml_of(as_test_file(case, rules_name))
+    test = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0].rpartition("/")[2]
+    (folder / rules_name).write_text(case.rules)
+    (folder / f"{test}:{_digest(text)}.case").write_text(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def as_test_file(case: Case, rules_name: str) -> dict[str, Any]:
     test = {
         "name": case.name,
         "interval": case.scraped_every,
@@ -138,7 +162,7 @@ def _alert(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {"exp_labels": labels, "exp_annotations": annotations}
 
 
-def _yaml(data: Any) -> str:
+def yaml_of(data: Any) -> str:
     """JSON, which is YAML as well, except for how it writes what lies beyond sixteen bits."""
 
     def one_character(pair: re.Match[str]) -> str:

@@ -455,7 +455,7 @@ def test_every_team_is_watched_with_the_severities_and_labels_of_its_budget(prom
     own = {"alertstate": "firing", "budget": "team", "period": "day", "per": "team", "pager": "finops"}
     fast = {"alertname": BURN, **own, "severity": "warning", "burn": "fast"}
     over = {"alertname": OVER, **own, "severity": "info"}
-    samples = (
+    samples: tuple[tuple[str, str, Samples], ...] = (
         ("ALERTS{alertstate='firing'}", "7m", {}),
         ("ALERTS{alertstate='firing'}", "8m", {notation("ALERTS", **fast, team="search"): 1}),
         ("ALERTS{alertstate='firing'}", "24m", {notation("ALERTS", **fast, team="search"): 1}),

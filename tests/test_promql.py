@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from promtool_cases import NOTHING, Case, failures, rule_file_of
 
 from tollbook.gen import promql, promql_moments, promql_reading
-from tollbook.gen.durations import Duration
+from tollbook.gen.durations import Duration, Placeholder
 from tollbook.gen.model import Recording
 from tollbook.gen.promql import Expr, binary, both, either, eq, negative, scalar, series, unless, vector
 from tollbook.gen.promql_layout import commented, layout
@@ -274,8 +274,8 @@ def test_every_prometheus_works_out_what_was_composed(promtool: Path) -> None:
             "max_over_time((a * 2)[1h:1m])",
         ),
         (promql.over_time("last", series("a"), HOUR, MINUTE), "last_over_time(a[1h] offset 1m)"),
-        (promql.over_time("sum", series("a"), promql.Placeholder("$__range")), "sum_over_time(a[$__range])"),
-        (series("a").range(promql.Placeholder("$w"), -promql.Placeholder("$w")), "a[$w] offset -$w"),
+        (promql.over_time("sum", series("a"), Placeholder("$__range")), "sum_over_time(a[$__range])"),
+        (series("a").range(Placeholder("$w"), -Placeholder("$w")), "a[$w] offset -$w"),
         (series("a").now(Duration(0)), "a offset 0s"),
         (promql.clock(), "vector(time())"),
         (promql.clock(Duration.parse("1m30s500ms")), "vector(time() - 90.5)"),

@@ -12,6 +12,7 @@ from spec_builders import notation, spec_of
 from tollbook.rules import totals
 
 SPEND = "agentgateway:gateway_cost_usd:increase1m"
+LEDGER, HOUR = "agentgateway:cost_usd:increase1m", "agentgateway:cost_usd:increase1h"
 HOURLY = "agentgateway:cost_usd:total_hourly"
 DAILY, WEEKLY, MONTHLY = (f"agentgateway:cost_usd:total_{word}" for word in ("daily", "weekly", "monthly"))
 INPUT, OUTPUT = "agentgateway:input_tokens:total", "agentgateway:output_tokens:total"
@@ -48,6 +49,18 @@ def told(at: str, figure: str, gateways: dict[str, int]) -> list[tuple[str, str,
 
 
 # ---- Recent figures --------------------------------------------------------------------------------------------------
+
+
+def test_an_hour_of_the_ledger_keeps_every_cell_apart(promtool: Path) -> None:
+    def cell(record: str, token_type: str) -> str:
+        return of(record, "ai/one", gen_ai_system="openai", model="gpt", gen_ai_token_type=token_type)
+
+    series = {cell(LEDGER, "input"): "_ 1 2 0x99", cell(LEDGER, "output"): "_ 16x99"}
+    hours = {"1m": (1, 16), "2m": (3, 32), "60m": (3, 960), "61m": (2, 960), "62m": (0, 960)}
+    samples = tuple(
+        (HOUR, at, {cell(HOUR, "input"): first, cell(HOUR, "output"): second}) for at, (first, second) in hours.items()
+    )
+    assert failures(promtool, Case("hour", total_rules(), series, samples, scraped_every="1m")) == {}
 
 
 def test_recent_figures_hold_their_window_and_not_a_step_more(promtool: Path) -> None:
