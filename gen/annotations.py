@@ -16,6 +16,7 @@ _TEMPLATE = re.compile(
 )
 # No user's text looks so, for in those `{{` is in quotes.
 _ROWS = re.compile(r'\{\{ range query "(?:[^"\\]|\\.)*" \}\}(?P<row>.*)\{\{ end \}\}\Z', re.DOTALL)
+_OF_SERIES = re.compile(r'"\{\{ \$labels\.(\w+) \}\}"')
 _IN_ROW = re.compile(
     r"\{\{ with \.Labels\.(?P<label>\w+) \}\}(?P<before>[^{]*)\{\{ \. \}\}\{\{ end \}\}"
     r'|\{\{ \.Value \| printf "%\.(?P<digits>\d)f" \}\}'
@@ -44,6 +45,14 @@ def listed(query: Expr, row: str) -> str:
     """The end of a text: a row for each series that the query gives when the alert is evaluated."""
     # Go reads a text in double quotes as PromQL does; within one, braces begin and end nothing.
     return f"{{{{ range query {quote(str(query))} }}}}{row}{{{{ end }}}}"
+
+
+def listed_of_series(query: Expr, row: str) -> str:
+    """As `listed`, of a query whose matchers ask for `label`s of the series that fires."""
+    text = str(query)
+    asked = "".join(f" $labels.{name}" for name in _OF_SERIES.findall(text))
+    pattern = _OF_SERIES.sub("%q", text.replace("%", "%%"))
+    return f"{{{{ range query (printf {quote(pattern)}{asked}) }}}}{row}{{{{ end }}}}"
 
 
 def row_label(before: str, name: str) -> str:

@@ -55,9 +55,12 @@ def _absent(spec: Spec) -> Alert:
     """Each gateway, and each cluster of it that was seen within a day, by itself."""
     named, watched, living = _named(spec), _watched(spec), alive(targets(spec))
     never_seen = unless(unless(named, watched, on=(names.GATEWAY,)), living, on=(names.GATEWAY,))
-    missing = either(unless(watched, living, on=by_gateway(spec)), never_seen)
+    gone = unless(watched, living, on=by_gateway(spec))
     if foreign_jobs(spec):
-        missing = unless(missing, _of_idle_jobs(spec), on=(names.GATEWAY,))
+        idle = _idle_targets(spec)
+        gone = unless(gone, idle, on=(names.JOB, *spec.prometheus.keep_labels))
+        never_seen = unless(never_seen, idle, on=(names.JOB,))
+    missing = either(gone, never_seen)
     where = "".join(f", {each} {label(each)}" for each in spec.prometheus.keep_labels)
     return Alert(
         alert=names.ALERT_GATEWAY_ABSENT,
@@ -90,15 +93,14 @@ def _watched(spec: Spec) -> Expr:
     return either_on((names.GATEWAY,), named, labelled(watched, names.JOB, spec.id))
 
 
-def _of_idle_jobs(spec: Spec) -> Expr:
-    """Gateways of jobs of somebody else in which an agentgateway is scraped whose name is not known yet, because it
-    served no LLM request."""
+def _idle_targets(spec: Spec) -> Expr:
+    """Of jobs of somebody else, agentgateways whose name is not known yet, because they served no LLM request: each may
+    be a gateway of its job and cluster that is missed."""
     foreign = one_of(names.JOB, foreign_jobs(spec))
     up = both(
         alive(scraped(spec, names.UP).where(foreign).now()), scraped(spec, names.BUILD_INFO).now(), on=target(spec)
     )
-    nameless = unless(up, targets(spec), on=target(spec))
-    return both(fact(spec, names.GATEWAY_INFO), nameless, on=(names.JOB,))
+    return unless(up, targets(spec), on=target(spec))
 
 
 def _down(spec: Spec) -> Alert:

@@ -121,6 +121,18 @@ def test_a_gateway_of_a_users_own_job_that_served_nothing_yet_may_be_the_one_tha
     assert failures(promtool, case("idle", {**idle, **foreign}, *alerts, spec=OWN_JOB)) == {}
 
 
+def test_an_idle_gateway_of_one_cluster_is_not_the_one_that_is_missed_in_another(promtool: Path) -> None:
+    """In a job of the user's own: in eu the gateway vanishes, in us a new pod of it has served nothing yet."""
+    spec = "prometheus: {keep_labels: [cluster]}\n" + OWN_JOB
+    cost = notation("agentgateway:gateway_cost_usd:increase1m", gateway="ai/gw", cluster="{}")
+    idle = {up(job="proxies", cluster="us"): "1x60", build_info(job="proxies", cluster="us"): "1x60"}
+    series = {**idle, cost.replace("{}", "us"): "0x60", cost.replace("{}", "eu"): "0x20 stale"}
+    series |= {up("foreign", job="proxies", cluster="eu", **NAMELESS): "1x60"}
+    eu = lost(where=", cluster eu", job="proxies", cluster="eu")
+    told = case("clusters", series, (ABSENT, "9m", ()), (ABSENT, "10m", (eu,)), (ABSENT, "50m", (eu,)), spec=spec)
+    assert failures(promtool, told) == {}
+
+
 def test_an_address_that_another_gateway_had_before_is_its_present_one_s(promtool: Path) -> None:
     """In a job of the user's own, within the day for which it is remembered whose a target was."""
     spec = """
