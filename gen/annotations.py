@@ -33,6 +33,11 @@ def label(name: str) -> str:
     return f"{{{{ $labels.{name} }}}}"
 
 
+def label_if_any(before: str, name: str) -> str:
+    """The same with what leads to it; nothing where the series has no such label."""
+    return f"{{{{ with $labels.{name} }}}}{before}{{{{ . }}}}{{{{ end }}}}"
+
+
 def value(decimals: int) -> str:
     """The value of the expression that fires."""
     return f'{{{{ $value | printf "%.{decimals}f" }}}}'
@@ -47,12 +52,13 @@ def listed(query: Expr, row: str) -> str:
     return f"{{{{ range query {quote(str(query))} }}}}{row}{{{{ end }}}}"
 
 
-def listed_of_series(query: Expr, row: str) -> str:
-    """As `listed`, of a query whose matchers ask for `label`s of the series that fires."""
+def listed_of_series(query: Expr, row: str, ordered_by: str = "") -> str:
+    """As `listed`, of a query whose matchers ask for `label`s of the series that fires; rows in a label's order."""
     text = str(query)
     asked = "".join(f" $labels.{name}" for name in _OF_SERIES.findall(text))
     pattern = _OF_SERIES.sub("%q", text.replace("%", "%%"))
-    return f"{{{{ range query (printf {quote(pattern)}{asked}) }}}}{row}{{{{ end }}}}"
+    order = f" | sortByLabel {quote(ordered_by)}" if ordered_by else ""
+    return f"{{{{ range query (printf {quote(pattern)}{asked}){order} }}}}{row}{{{{ end }}}}"
 
 
 def row_label(before: str, name: str) -> str:

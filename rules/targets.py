@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.annotations import label, value
+from tollbook.gen.annotations import label, label_if_any, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
@@ -61,7 +61,7 @@ def _absent(spec: Spec) -> Alert:
         gone = unless(gone, idle, on=(names.JOB, *spec.prometheus.keep_labels))
         never_seen = unless(never_seen, idle, on=(names.JOB,))
     missing = either(gone, never_seen)
-    where = "".join(f", {each} {label(each)}" for each in spec.prometheus.keep_labels)
+    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
     return Alert(
         alert=names.ALERT_GATEWAY_ABSENT,
         expr=missing,
@@ -71,8 +71,11 @@ def _absent(spec: Spec) -> Alert:
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
                 f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR} (job "
-                f"{label(names.JOB)}). Check that the gateway runs under this name, that its monitor exists and that "
-                "Prometheus selects it."
+                f"{label(names.JOB)}). Likely causes, in order: it has no pods, or runs under another name than the "
+                f"spec's ({names.ALERT_UNLISTED} would tell it); its monitor is not applied, or Prometheus does not "
+                "select it (compare its labels with the spec's); a network policy blocks the metrics port. Prometheus' "
+                "page Status > Targets tells them apart. If the gateway was removed on purpose, take it out of the "
+                f"spec; one that no spec names ends by itself after {REMEMBERED}."
             ),
         },
     )

@@ -105,7 +105,7 @@ def _answered_by_unlisted(spec: Spec) -> Alert:
                 f"billed at the price of {label(names.MODEL)}, and whether it costs more or less is not known here. "
                 "Look its price up at the provider. If it is the same, add the name to the aliases of "
                 f"{label(names.MODEL)}; if not, add it to models with its own price. What was billed until then stays. "
-                f"Price of {label(names.MODEL)}:" + listed_of_series(price.now(), row)
+                f"Price of {label(names.MODEL)}:" + listed_of_series(price.now(), row, names.TOKEN_TYPE)
             ),
         },
     )

@@ -128,6 +128,7 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
         "LLMGatewayVersionDiffers",
         "LLMGatewayVersionUnknown",
         "LLMMetricLabelHidden",
+        "LLMModelAnsweredByUnlisted",
         "LLMPricesNotRecorded",
         "LLMRequestsWithoutUsage",
         "LLMTokenCountersFrozen",
