@@ -6,18 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from gateway_series import (
-    build_info,
-    failed,
-    lookups,
-    of_requests,
-    reported,
-    requests,
-    streamed,
-    streamed_with_usage,
-    tokens,
-    up,
-)
+from gateway_series import build_info, failed, lookups, of_requests, reported, requests, tokens, up
+from lives import MINUTES, chats, scraped
 from promtool_cases import NOTHING, Case, Samples, all_rules, failures
 from spec_builders import spec_of
 
@@ -32,40 +22,6 @@ models:
 budgets:
   - {name: all, usd: 1000, period: day}
 """
-MINUTES = 240
-ALWAYS = f"1x{MINUTES}"
-
-
-def scraped(tag: str = "v1.5.0") -> dict[str, str]:
-    return {up(): ALWAYS, build_info(tag=tag): ALWAYS}
-
-
-def chats(values: str = f"0+1x{MINUTES}", pod: str = "gw-1", **labels: str) -> dict[str, str]:
-    """As many requests so far as these, half of them streamed: each has 200 tokens of input and 800 of output, which
-    costs 0.0082 USD here and by the gateway's own catalog."""
-
-    def times(factor: float) -> str:
-        return " ".join(_scaled(part, factor) for part in values.split())
-
-    return {
-        requests(pod, **labels): values,
-        reported(pod, "input", **labels): values,
-        reported(pod, "output", **labels): values,
-        streamed(pod, **labels): times(0.5),
-        streamed_with_usage(pod, **labels): times(0.5),
-        tokens(pod, "input", **labels): times(200),
-        tokens(pod, "output", **labels): times(800),
-        lookups("Exact", pod, **labels): values,
-        of_requests("agentgateway_gen_ai_client_cost_usd_total", pod, **labels): times(0.0082),
-    }
-
-
-def _scaled(part: str, factor: float) -> str:
-    """Of a part of promtool's notation: start, perhaps +step, perhaps xtimes."""
-    values, x, times = part.partition("x")
-    if values in ("_", "stale"):
-        return part
-    return "+".join(f"{float(number) * factor:.10g}" for number in values.split("+")) + x + times
 
 
 def without_tokens(rate: int, status: str = "Exact", **labels: str) -> dict[str, str]:
