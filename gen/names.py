@@ -154,8 +154,8 @@ ATTRIBUTION_BOOKED = "agentgateway:attribution:booked"
 HOUR_PUT_DOWN = "agentgateway:hour:put_down_seconds"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
-REPORTED_1H = "agentgateway:reported_usd:increase1h"
-RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
+REPORTED_1H, RECONCILIATION = "agentgateway:reported_usd:increase1h", "agentgateway:cost_usd:minus_reported1h"
+ANSWERS_1H, UNREPORTED_1H = "agentgateway:answers:increase1h", "agentgateway:answers_without_usage:increase1h"
 
 
 def budget_increase(window: Duration) -> str:

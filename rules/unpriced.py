@@ -8,13 +8,11 @@ from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
     Expr,
-    Matcher,
     aggregate,
     binary,
     both,
     copy_label,
     either,
-    either_on,
     eq,
     labelled,
     largest,
@@ -29,7 +27,7 @@ from tollbook.gen.promql import (
     vector,
 )
 from tollbook.gen.spec import Spec
-from tollbook.rules.increase import risen
+from tollbook.rules.increase import risen, under_figures_gateway
 from tollbook.rules.selectors import by_gateway, scraped
 
 #: Long enough to see a model that is used rarely, short enough that the alert ends soon after the price was added.
@@ -85,8 +83,11 @@ def _unpriced(spec: Spec) -> Alert:
 def _answered_by_unlisted(spec: Spec) -> Alert:
     """A model that only its request names: it has that one's price, whatever its own is. An answer that names none is
     no other model."""
-    named = _used(spec, none_of(names.RESPONSE_MODEL, [names.UNKNOWN]))
-    unlisted = unless(named, _listed(names.RESPONSE_MODEL), on=_ANSWERED)
+    # Without cached ones, which `input` may include.
+    types = one_of(names.TOKEN_TYPE, (names.INPUT, names.OUTPUT))
+    named = scraped(spec, names.TOKEN_USAGE_SUM, types, none_of(names.RESPONSE_MODEL, [names.UNKNOWN]))
+    used = binary(sum_by(_by_names(spec), risen(spec, named, UNPRICED_WITHIN)), ">", scalar(0))
+    unlisted = unless(used, _listed(names.RESPONSE_MODEL), on=_ANSWERED)
     billed = binary(unlisted, "*", _listed(names.REQUEST_MODEL), on=_ASKED, group_left=(names.MODEL,))
     price = series(names.PRICE_NOW, eq(names.PROVIDER, label(names.PROVIDER)), eq(names.MODEL, label(names.MODEL)))
     row = f"\n- {row_label('', names.TOKEN_TYPE)}: {row_value(decimals=4)} USD per 1,000,000 tokens"
@@ -109,13 +110,6 @@ def _answered_by_unlisted(spec: Spec) -> Alert:
             ),
         },
     )
-
-
-def _used(spec: Spec, *matchers: Matcher) -> Expr:
-    """Tokens of the last hour as the gateway reports them, without those that `input` may include."""
-    types = one_of(names.TOKEN_TYPE, (names.INPUT, names.OUTPUT))
-    used = risen(spec, scraped(spec, names.TOKEN_USAGE_SUM, types, *matchers), UNPRICED_WITHIN)
-    return binary(sum_by(_by_names(spec), used), ">", scalar(0))
 
 
 def _listed(name: str) -> Expr:
@@ -174,9 +168,10 @@ def _not_listed(spec: Spec) -> Alert:
     by = _by_names(spec)
     lookups = scraped(spec, names.CATALOG_LOOKUPS).where(none_of(names.STATUS, [names.EXACT, names.NO_CATALOG]))
     many = binary(sum_by((*by, names.STATUS), risen(spec, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
+    used = binary(under_figures_gateway(spec, series(names.USAGE_SEEN).now()), ">", scalar(0))
     return Alert(
         alert=names.ALERT_CATALOG,
-        expr=both(many, unless(_used(spec), _free(spec), on=by), on=by),
+        expr=unless(both(many, used, on=by), _free(), on=by),
         hold=Duration(0),
         labels={names.SEVERITY: "warning"},
         annotations={
@@ -193,18 +188,11 @@ def _not_listed(spec: Spec) -> Alert:
     )
 
 
-def _free(spec: Spec) -> Expr:
-    """Usage of models that cost nothing by the spec, by the names it is billed by."""
+def _free() -> Expr:
+    """Usage of models that cost nothing by the spec."""
     price = aggregate("max", series(names.PRICE_NOW).now(), (names.PROVIDER, names.MODEL))
-    used, model = _used(spec), (names.MODEL,)
-    billed = either_on(
-        _by_names(spec),
-        *(
-            binary(used, "*", _listed(name), on=(names.PROVIDER, name), group_left=model)
-            for name in (names.RESPONSE_MODEL, names.REQUEST_MODEL)
-        ),
-    )
-    return both(billed, binary(price, "==", scalar(0)), on=(names.PROVIDER, names.MODEL))
+    booked = copy_label(series(names.USAGE_BOOKED).now(), names.GATEWAY, names.BOOKED_GATEWAY)
+    return both(booked, binary(price, "==", scalar(0)), on=(names.PROVIDER, names.MODEL))
 
 
 def _no_catalog(spec: Spec) -> Alert:

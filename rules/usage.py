@@ -16,7 +16,7 @@ from decimal import Decimal
 from tollbook.gen import names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
-from tollbook.gen.model import Alert, RuleGroup
+from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
 from tollbook.gen.promql import (
     Expr,
     Matcher,
@@ -38,7 +38,7 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Spec
 from tollbook.rules.increase import risen, under_figures_gateway
-from tollbook.rules.selectors import by_gateway, scraped
+from tollbook.rules.selectors import by_gateway, just_recorded, scraped
 
 #: Short, because spend is lost meanwhile; long enough for a few requests where there are few.
 LATELY = Duration.parse("15m")
@@ -61,11 +61,14 @@ _NAMED, _NAMELESS = none_of(names.RESPONSE_MODEL, [names.UNKNOWN]), eq(names.RES
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    alerts = tuple(_alerts(spec))
-    return (RuleGroup(f"{names.GROUP_PREFIX}.usage", spec.prometheus.step, alerts, home="usage"),)
+    rules = tuple(_rules(spec))
+    return (RuleGroup(f"{names.GROUP_PREFIX}.usage", spec.prometheus.step, rules, home="usage"),)
 
 
-def _alerts(spec: Spec) -> Iterator[Alert]:
+def _rules(spec: Spec) -> Iterator[Rule]:
+    note = "LLM answers of the last hour that should report usage: they name their model or are streamed."
+    yield Recording(names.ANSWERS_1H, _answers(spec, UNREPORTED_WITHIN), note=note)
+    yield Recording(names.UNREPORTED_1H, _without_usage(spec), note="Those of them that reported none.")
     yield _sums_missing(spec)
     yield _frozen(spec)
     yield _unreported(spec)
@@ -127,9 +130,8 @@ def _frozen(spec: Spec) -> Alert:
 
 
 def _unreported(spec: Spec) -> Alert:
-    missing = both(_without_usage(spec), _bearing(spec), on=_by_model(spec))
-    answers = _answers(spec, UNREPORTED_WITHIN)
-    enough = binary(answers, ">=", scalar(ENOUGH_REQUESTS))
+    missing = both(just_recorded(spec, series(names.UNREPORTED_1H)), _bearing(spec), on=_by_model(spec))
+    enough = binary(just_recorded(spec, series(names.ANSWERS_1H)), ">=", scalar(ENOUGH_REQUESTS))
     return Alert(
         alert=names.ALERT_NO_USAGE,
         expr=binary(missing, ">", binary(enough, "*", scalar(Decimal(UNREPORTED_PERCENT) / 100))),
@@ -152,7 +154,7 @@ def _unreported(spec: Spec) -> Alert:
 
 def _never_reported(spec: Spec) -> Alert:
     """What cannot be decided: whether the model bills no tokens, or its provider does not report them."""
-    silent = unless(_answers(spec, UNREPORTED_WITHIN), _bearing(spec), on=_by_model(spec))
+    silent = unless(just_recorded(spec, series(names.ANSWERS_1H)), _bearing(spec), on=_by_model(spec))
     return Alert(
         alert=names.ALERT_NO_USAGE,
         expr=binary(silent, ">=", scalar(ENOUGH_REQUESTS)),
@@ -198,7 +200,7 @@ def _bearing(spec: Spec) -> Expr:
 def _without_usage(spec: Spec) -> Expr:
     # Added as a negative part: a subtraction would drop the models of which no answer reported anything.
     reported = labelled(_reported(spec), names.TOKEN_TYPE, names.OUTPUT)
-    return sum_by(_by_model(spec), either(_answers(spec, UNREPORTED_WITHIN), negative(reported)))
+    return sum_by(_by_model(spec), either(just_recorded(spec, series(names.ANSWERS_1H)), negative(reported)))
 
 
 def _reported(spec: Spec) -> Expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_series import build_info, lookups, tokens, up
+from gateway_series import build_info, lookups, of_requests, tokens, up
 from promtool_cases import NOTHING, Case, all_rules, failures, rule_file
 from spec_builders import notation, spec_of
 
@@ -398,8 +398,8 @@ def no_catalog(count: int, **labels: str) -> dict[str, str]:
 
 
 def asked(count: str, **labels: str) -> dict[str, str]:
-    """Tokens of the same requests."""
-    return {tokens(**labels): count}
+    """Tokens so far of the same requests, as the ledger sees them."""
+    return {of_requests("agentgateway:usage:seen", **labels): count}
 
 
 def test_models_that_the_catalog_does_not_price_are_told_by_name(promtool: Path) -> None:
@@ -425,7 +425,7 @@ def test_models_that_the_catalog_does_not_price_are_told_by_name(promtool: Path)
 def test_clusters_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
     series = {lookups("Missing", cluster=cluster): f"0 {count}x9" for cluster, count in (("eu", 5), ("us", 8))}
     series |= asked("0 100x9", cluster="eu") | asked("0 100x9", cluster="us")
-    series |= {lookups("Missing", cluster="ap"): "0 9x9", **asked("100x9", cluster="ap")}
+    series |= {lookups("Missing", cluster="ap"): "0 9x9", **asked("0x9", cluster="ap")}
     expected = (not_listed(5, "Missing", cluster="eu"), not_listed(8, "Missing", cluster="us"))
     mixed = {
         lookups("NoCatalog", cluster="eu"): "0 7x30",
@@ -440,21 +440,20 @@ def test_clusters_are_told_apart_where_their_label_is_kept(promtool: Path) -> No
 
 
 def test_the_gateway_s_dollars_lack_nothing_of_models_that_cost_nothing(promtool: Path) -> None:
-    """Free by the spec, under the name of the answer or of the request; or without a token."""
-    names = ("agentgateway:model:names", "agentgateway:price_usd_per_mtok:now")
-    own = {"gen_ai_system": "openai", "model": "gpt"}
+    """Free by the spec, or without a token."""
+    price, own = "agentgateway:price_usd_per_mtok:now", {"gen_ai_system": "openai", "model": "gpt"}
     free = {
-        notation(names[0], **own, gen_ai_response_model="gpt"): "1x100",
-        **{notation(names[1], **own, gen_ai_token_type=each): "0x100" for each in ("input", "output")},
+        of_requests("agentgateway:usage:booked", model="gpt"): "1x100",
+        **{notation(price, **own, gen_ai_token_type=each): "0x100" for each in ("input", "output")},
     }
-    dear = {notation(names[1], **own, gen_ai_token_type="output"): "1x100"}
+    dear = {notation(price, **own, gen_ai_token_type="output"): "1x100"}
     used = {up(): "1x100", lookups("Missing"): "0+10x90", **asked("0+1000x90")}
     told = not_listed(100, "Missing")
     cases = [
         case("free", {**used, **free}, *((CATALOG, f"{minute}m", ()) for minute in (1, 30, 80))),
         case("dear", {**used, **free, **dear}, (CATALOG, "10m", (told,))),
         case("not in the spec", used, (CATALOG, "10m", (told,))),
-        case("counts tokens", {up(): "1x100", lookups("Missing"): "0+10x90"}, (CATALOG, "30m", ())),
+        case("counts tokens", {up(): "1x100", lookups("Missing"): "0+10x90", **asked("0x90")}, (CATALOG, "30m", ())),
     ]
     assert failures(promtool, *cases) == {}
 
