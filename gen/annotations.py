@@ -17,6 +17,11 @@ def label(name: str) -> str:
     return f"{{{{ $labels.{name} }}}}"
 
 
+def label_if_any(before: str, name: str) -> str:
+    """The same with what leads to it; nothing where the series has no such label."""
+    return f"{{{{ with $labels.{name} }}}}{before}{{{{ . }}}}{{{{ end }}}}"
+
+
 def value(decimals: int) -> str:
     """The value of the expression that fires."""
     return f'{{{{ $value | printf "%.{decimals}f" }}}}'
@@ -51,9 +56,10 @@ def _asked(query: Expr) -> str:
 # ---- Lists -------------------------------------------------------------------------------------------------------
 
 
-def listed(query: Expr, row: str) -> str:
-    """The end of a text: a row for each series that the query gives when the alert is evaluated."""
-    return f"{{{{ range {_asked(query)} }}}}{row}{{{{ end }}}}"
+def listed(query: Expr, row: str, ordered_by: str = "") -> str:
+    """A row for each series that the query gives when the alert is evaluated, in its order or in that of a label."""
+    order = f" | sortByLabel {quote(ordered_by)}" if ordered_by else ""
+    return f"{{{{ range {_asked(query)}{order} }}}}{row}{{{{ end }}}}"
 
 
 def row_label(before: str, name: str) -> str:

@@ -20,9 +20,11 @@ CATALOG_LOOKUPS = "agentgateway_cost_catalog_lookups_total"
 LLM_REQUESTS = "agentgateway_gen_ai_server_request_duration_count"
 #: In seconds, like the two after it, although their names do not say so.
 LLM_DURATION_BUCKETS = "agentgateway_gen_ai_server_request_duration_bucket"
-#: Of streamed answers only.
+#: Of streamed answers only; the time per output token of those alone that reported output.
 FIRST_TOKEN_BUCKETS = "agentgateway_gen_ai_server_time_to_first_token_bucket"
 PER_OUTPUT_TOKEN_BUCKETS = "agentgateway_gen_ai_server_time_per_output_token_bucket"
+FIRST_TOKEN_COUNT = "agentgateway_gen_ai_server_time_to_first_token_count"
+PER_OUTPUT_TOKEN_COUNT = "agentgateway_gen_ai_server_time_per_output_token_count"
 #: Everything that a gateway answers, LLM traffic or not.
 REQUESTS = "agentgateway_requests_total"
 BUILD_INFO = "agentgateway_build_info"
@@ -37,7 +39,7 @@ SCRAPED = frozenset(
     {
         *(TOKEN_USAGE, TOKEN_USAGE_SUM, TOKEN_USAGE_COUNT, REPORTED_USD, CATALOG_LOOKUPS, LLM_REQUESTS, BUILD_INFO, UP),
         *(LLM_DURATION_BUCKETS, FIRST_TOKEN_BUCKETS, PER_OUTPUT_TOKEN_BUCKETS, REQUESTS),
-        *(RULE_FAILURES, RULE_GROUPS_MISSED),
+        *(FIRST_TOKEN_COUNT, PER_OUTPUT_TOKEN_COUNT, RULE_FAILURES, RULE_GROUPS_MISSED),
     }
 )
 
@@ -179,8 +181,8 @@ ATTRIBUTION_BOOKED = "agentgateway:attribution:booked"
 HOUR_PUT_DOWN = "agentgateway:hour:put_down_seconds"
 PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
-REPORTED_1H = "agentgateway:reported_usd:increase1h"
-RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
+REPORTED_1H, RECONCILIATION = "agentgateway:reported_usd:increase1h", "agentgateway:cost_usd:minus_reported1h"
+ANSWERS_1H, UNREPORTED_1H = "agentgateway:answers:increase1h", "agentgateway:answers_without_usage:increase1h"
 
 
 def budget_increase(window: Duration) -> str:
@@ -268,7 +270,7 @@ def unpriced_tokens(step: Duration) -> str:
 ALERT_BUDGET = "LLMBudgetThresholdReached"
 ALERT_UNPRICED, ALERT_UNPRICED_SHARE = "LLMTokensUnpriced", "LLMUnpricedShareHigh"
 ALERT_BUDGET_FORECAST, ALERT_BUDGET_BURN = "LLMBudgetForecastOverLimit", "LLMBudgetBurn"
-ALERT_PRICES_STALE = "LLMPricesNotRecorded"
+ALERT_PRICES_STALE, ALERT_ANSWERED_BY_UNLISTED = "LLMPricesNotRecorded", "LLMModelAnsweredByUnlisted"
 ALERT_CATALOG, ALERT_RECONCILIATION = "LLMCatalogLookupsNotExact", "LLMCostDisagreesWithGateway"
 ALERT_GATEWAY_ABSENT, ALERT_TARGET_DOWN = "LLMGatewayNotScraped", "LLMGatewayTargetDown"
 ALERT_SCRAPED_TWICE = "LLMGatewayScrapedTwice"

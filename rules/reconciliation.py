@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tollbook.gen import names
-from tollbook.gen.annotations import label, value
+from tollbook.gen.annotations import label, listed, own, row_value, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, RuleGroup
-from tollbook.gen.promql import binary, both, call, either, scalar, series, sum_by, sum_of_steps
+from tollbook.gen.promql import binary, both, call, either, scalar, series, sum_by, sum_of_steps, total
 from tollbook.gen.spec import Spec
 from tollbook.rules.cost import recorded_cost
 from tollbook.rules.selectors import Stage, just_recorded, recorded
@@ -63,9 +63,22 @@ def _alert(spec: Spec) -> Alert:
             "description": (
                 f"Gateway {label(names.GATEWAY)}, provider {label(names.PROVIDER)}, model {label(names.MODEL)}: in the "
                 f"last hour the dollars recorded here less the gateway's own are {value(decimals=2)}, more than "
-                f"{SHARE * 100:.0f} percent of them. Compare the model's prices in the spec with those in the "
-                "gateway's catalog. Where they are equal, one side takes cached tokens for what they are not: see "
-                f"{names.ALERT_MISREAD} and the runbook."
+                f"{SHARE * 100:.0f} percent of them. Likely causes, in order: (1) tokens are meant otherwise: cached "
+                f"ones are counted twice or left out, because the gateway reports them wrong ({names.ALERT_MISREAD}), "
+                "the model's format in the spec is not its provider's, or the pods run a build of which the spec says "
+                f"another version ({names.ALERT_VERSION_UNKNOWN}); (2) one side knows a condition that the "
+                "other does not: a tier for long contexts, a service tier; (3) the model's prices in the spec and in "
+                "the gateway's catalog differ, or are only in one of them. Compare the gateway's log of one request "
+                "with the provider's invoice, then the prices." + _both_sides(spec)
             ),
         },
     )
+
+
+def _both_sides(spec: Spec) -> str:
+    """The dollars of each, as the end of a text."""
+    labels = (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.prometheus.keep_labels)
+    same = [own(each) for each in labels]
+    reported, difference = (total(series(record, *same).now()) for record in (names.REPORTED_1H, names.RECONCILIATION))
+    sides = (("here", binary(reported, "+", difference)), ("by the gateway", reported))
+    return "".join(listed(dollars, f"\n- counted {where}: {row_value(decimals=2)} USD") for where, dollars in sides)

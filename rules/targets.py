@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.annotations import label, value
+from tollbook.gen.annotations import label, label_if_any, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
@@ -55,10 +55,13 @@ def _absent(spec: Spec) -> Alert:
     """Each gateway, and each cluster of it that was seen within a day, by itself."""
     named, watched, living = _named(spec), _watched(spec), alive(targets(spec))
     never_seen = unless(unless(named, watched, on=(names.GATEWAY,)), living, on=(names.GATEWAY,))
-    missing = either(unless(watched, living, on=by_gateway(spec)), never_seen)
+    gone = unless(watched, living, on=by_gateway(spec))
     if foreign_jobs(spec):
-        missing = unless(missing, _of_idle_jobs(spec), on=(names.GATEWAY,))
-    where = "".join(f", {each} {label(each)}" for each in spec.prometheus.keep_labels)
+        idle = _idle_targets(spec)
+        gone = unless(gone, idle, on=(names.JOB, *spec.prometheus.keep_labels))
+        never_seen = unless(never_seen, idle, on=(names.JOB,))
+    missing = either(gone, never_seen)
+    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
     return Alert(
         alert=names.ALERT_GATEWAY_ABSENT,
         expr=missing,
@@ -68,8 +71,11 @@ def _absent(spec: Spec) -> Alert:
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
                 f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR} (job "
-                f"{label(names.JOB)}). Check that the gateway runs under this name, that its monitor exists and that "
-                "Prometheus selects it."
+                f"{label(names.JOB)}). Likely causes, in order: it has no pods, or runs under another name than the "
+                f"spec's ({names.ALERT_UNLISTED} would tell it); its monitor is not applied, or Prometheus does not "
+                "select it (compare its labels with the spec's); a network policy blocks the metrics port. Prometheus' "
+                "page Status > Targets tells them apart. If the gateway was removed on purpose, take it out of the "
+                f"spec; one that no spec names ends by itself after {REMEMBERED}."
             ),
         },
     )
@@ -90,15 +96,14 @@ def _watched(spec: Spec) -> Expr:
     return either_on((names.GATEWAY,), named, labelled(watched, names.JOB, spec.id))
 
 
-def _of_idle_jobs(spec: Spec) -> Expr:
-    """Gateways of jobs of somebody else in which an agentgateway is scraped whose name is not known yet, because it
-    served no LLM request."""
+def _idle_targets(spec: Spec) -> Expr:
+    """Of jobs of somebody else, agentgateways whose name is not known yet, because they served no LLM request: each may
+    be a gateway of its job and cluster that is missed."""
     foreign = one_of(names.JOB, foreign_jobs(spec))
     up = both(
         alive(scraped(spec, names.UP).where(foreign).now()), scraped(spec, names.BUILD_INFO).now(), on=target(spec)
     )
-    nameless = unless(up, targets(spec), on=target(spec))
-    return both(fact(spec, names.GATEWAY_INFO), nameless, on=(names.JOB,))
+    return unless(up, targets(spec), on=target(spec))
 
 
 def _down(spec: Spec) -> Alert:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from tollbook.gen import names
-from tollbook.gen.annotations import label, value
+from tollbook.gen.annotations import label, listed, own, row_label, row_value, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
+    Expr,
     aggregate,
     binary,
     both,
+    copy_label,
     either,
     eq,
+    labelled,
+    largest,
     none_of,
+    one_of,
+    one_of_each,
     scalar,
     series,
     sum_by,
     sum_of_steps,
+    unless,
     vector,
 )
 from tollbook.gen.spec import Spec
-from tollbook.rules.increase import risen
-from tollbook.rules.selectors import scraped
+from tollbook.rules.increase import risen, under_figures_gateway
+from tollbook.rules.selectors import by_gateway, scraped
 
 #: Long enough to see a model that is used rarely, short enough that the alert ends soon after the price was added.
 UNPRICED_WITHIN = Duration.parse("1h")
@@ -42,18 +49,21 @@ LOOKUPS_ENOUGH = 5
 #: Pods that were just replaced may have read their catalog a moment later than they served.
 CATALOG_FOR = Duration.parse("15m")
 
-_UNPRICED_BY = (names.GATEWAY, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+_ASKED, _ANSWERED = (names.PROVIDER, names.REQUEST_MODEL), (names.PROVIDER, names.RESPONSE_MODEL)
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    alerts = [_unpriced(spec), _share(spec), _prices_missing(spec)]
+    alerts = [_unpriced(spec), _answered_by_unlisted(spec), _share(spec), _prices_missing(spec)]
     alerts += [_not_listed(spec), _no_catalog(spec)]
     return (RuleGroup(f"{names.GROUP_PREFIX}.unpriced", spec.prometheus.step, tuple(alerts), home="unpriced"),)
 
 
+def _by_names(spec: Spec) -> tuple[str, ...]:
+    return (*by_gateway(spec), names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+
+
 def _unpriced(spec: Spec) -> Alert:
-    by = (*_UNPRICED_BY, *spec.prometheus.keep_labels)
-    used = sum_by(by, sum_of_steps(series(names.unpriced_tokens(spec.prometheus.step)), UNPRICED_WITHIN))
+    used = sum_by(_by_names(spec), sum_of_steps(series(names.unpriced_tokens(spec.prometheus.step)), UNPRICED_WITHIN))
     return Alert(
         alert=names.ALERT_UNPRICED,
         expr=binary(used, ">", scalar(0)),
@@ -70,8 +80,46 @@ def _unpriced(spec: Spec) -> Alert:
     )
 
 
+def _answered_by_unlisted(spec: Spec) -> Alert:
+    """A model that only its request names: it has that one's price, whatever its own is. An answer that names none is
+    no other model."""
+    # Without cached ones, which `input` may include.
+    types = one_of(names.TOKEN_TYPE, (names.INPUT, names.OUTPUT))
+    named = scraped(spec, names.TOKEN_USAGE_SUM, types, none_of(names.RESPONSE_MODEL, [names.UNKNOWN]))
+    used = binary(sum_by(_by_names(spec), risen(spec, named, UNPRICED_WITHIN)), ">", scalar(0))
+    unlisted = unless(used, _listed(names.RESPONSE_MODEL), on=_ANSWERED)
+    billed = binary(unlisted, "*", _listed(names.REQUEST_MODEL), on=_ASKED, group_left=(names.MODEL,))
+    price = series(names.PRICE_NOW, own(names.PROVIDER), own(names.MODEL))
+    row = f"\n- {row_label('', names.TOKEN_TYPE)}: {row_value(decimals=4)} USD per 1,000,000 tokens"
+    return Alert(
+        alert=names.ALERT_ANSWERED_BY_UNLISTED,
+        # Providers make up names of answers: so many of a gateway are told as are kept apart.
+        expr=largest(spec.limits.models_per_gateway, billed, by_gateway(spec)),
+        hold=Duration(0),
+        labels={names.SEVERITY: "warning"},
+        annotations={
+            "summary": "A model that the spec does not list answers for one that it lists, and is billed at its price.",
+            "description": (
+                f"Gateway {label(names.GATEWAY)}, provider {label(names.PROVIDER)}: {label(names.REQUEST_MODEL)} was "
+                f"asked for and {label(names.RESPONSE_MODEL)} answered, with {value(decimals=0)} input and output "
+                f"tokens in the last {UNPRICED_WITHIN}. No model of the spec has the latter name, so its tokens are "
+                f"billed at the price of {label(names.MODEL)}, and whether it costs more or less is not known here. "
+                "Look its price up at the provider. If it is the same, add the name to the aliases of "
+                f"{label(names.MODEL)}; if not, add it to models with its own price. What was billed until then stays. "
+                f"Price of {label(names.MODEL)}:" + listed(price.now(), row, names.TOKEN_TYPE)
+            ),
+        },
+    )
+
+
+def _listed(name: str) -> Expr:
+    """The model of each name that the spec lists, to be looked up under this label."""
+    shown = copy_label(series(names.MODEL_NAMES).now(), name, names.RESPONSE_MODEL)
+    return one_of_each((names.PROVIDER, name), aggregate("group", shown, (names.PROVIDER, name, names.MODEL)))
+
+
 def _share(spec: Spec) -> Alert:
-    by, step = (names.GATEWAY, *spec.prometheus.keep_labels), spec.prometheus.step
+    by, step = by_gateway(spec), spec.prometheus.step
     unpriced = sum_by(by, sum_of_steps(series(names.unpriced_tokens(step)), UNPRICED_WITHIN))
     used = sum_by(by, sum_of_steps(series(names.tokens(step)), UNPRICED_WITHIN))
     percent = binary(binary(scalar(100), "*", unpriced), "/", used)
@@ -116,18 +164,14 @@ def _prices_missing(spec: Spec) -> Alert:
 
 
 def _not_listed(spec: Spec) -> Alert:
-    by = (
-        names.GATEWAY,
-        *spec.prometheus.keep_labels,
-        names.PROVIDER,
-        names.REQUEST_MODEL,
-        names.RESPONSE_MODEL,
-        names.STATUS,
-    )
+    """Of models that used tokens and are not free: the gateway's dollars lack nothing of others."""
+    by = _by_names(spec)
     lookups = scraped(spec, names.CATALOG_LOOKUPS).where(none_of(names.STATUS, [names.EXACT, names.NO_CATALOG]))
+    many = binary(sum_by((*by, names.STATUS), risen(spec, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
+    used = binary(under_figures_gateway(spec, series(names.USAGE_SEEN).now()), ">", scalar(0))
     return Alert(
         alert=names.ALERT_CATALOG,
-        expr=binary(sum_by(by, risen(spec, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH)),
+        expr=unless(both(many, used, on=by), _free(), on=by),
         hold=Duration(0),
         labels={names.SEVERITY: "warning"},
         annotations={
@@ -136,33 +180,41 @@ def _not_listed(spec: Spec) -> Alert:
                 f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} to "
                 f"provider {label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
                 f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
-                "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them; "
-                "the figures here are made of the prices in the spec, and lack only what "
-                f"{names.ALERT_UNPRICED} names. Add the model to the gateway's catalog."
+                "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them. The "
+                f"figures here are made of the prices in the spec: they lack them too where {names.ALERT_UNPRICED} "
+                "names this model, and nowhere else. Add the model to the gateway's catalog."
             ),
         },
     )
 
 
+def _free() -> Expr:
+    """Usage of models that cost nothing by the spec."""
+    price = aggregate("max", series(names.PRICE_NOW).now(), (names.PROVIDER, names.MODEL))
+    booked = copy_label(series(names.USAGE_BOOKED).now(), names.GATEWAY, names.BOOKED_GATEWAY)
+    return both(booked, binary(price, "==", scalar(0)), on=(names.PROVIDER, names.MODEL))
+
+
 def _no_catalog(spec: Spec) -> Alert:
     """Only where other look-ups find a catalog: to have none is the default, and nothing here needs one."""
-    kept, lookups = (names.GATEWAY, *spec.prometheus.keep_labels), scraped(spec, names.CATALOG_LOOKUPS)
+    kept, lookups = by_gateway(spec), scraped(spec, names.CATALOG_LOOKUPS)
     without, found = (
         binary(sum_by(kept, risen(spec, lookups.where(matcher), LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
         for matcher in (eq(names.STATUS, names.NO_CATALOG), none_of(names.STATUS, [names.NO_CATALOG]))
     )
     return Alert(
         alert=names.ALERT_CATALOG,
-        expr=both(without, found),
+        expr=labelled(both(without, found), names.STATUS, names.NO_CATALOG),
         hold=CATALOG_FOR,
-        labels={names.SEVERITY: "info", names.STATUS: names.NO_CATALOG},
+        labels={names.SEVERITY: "info"},
         annotations={
             "summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
             "description": (
                 f"{value(decimals=0)} requests through gateway {label(names.GATEWAY)} in the last {LOOKUPS_WITHIN} "
-                "met no catalog at all (NoCatalog), while others met one. The gateway's own dollars lack them; the "
-                f"figures here are made of the prices in the spec, and lack only what {names.ALERT_UNPRICED} names. "
-                "Check that every pod of the gateway mounts the catalog."
+                "met no catalog at all (NoCatalog), while others met one. The gateway's own dollars lack what these "
+                "cost. The figures here are made of the prices in the spec and need no catalog. Likely causes, in "
+                "order: pods from before the catalog was mounted (restart them); a gateway class or a route of the "
+                "rollout whose pods do not mount it."
             ),
         },
     )

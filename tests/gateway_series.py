@@ -67,6 +67,16 @@ def reported(pod: str = "gw-1", /, token_type: str = "output", **labels: str) ->
     return of_requests(metric, pod, gen_ai_token_type=token_type, **labels)
 
 
+def streamed(pod: str = "gw-1", /, **labels: str) -> str:
+    """Streamed answers that brought a token."""
+    return of_requests("agentgateway_gen_ai_server_time_to_first_token_count", pod, **labels)
+
+
+def streamed_with_usage(pod: str = "gw-1", /, **labels: str) -> str:
+    """Those of them that also reported output."""
+    return of_requests("agentgateway_gen_ai_server_time_per_output_token_count", pod, **labels)
+
+
 def tokens(pod: str = "gw-1", /, token_type: str = "output", **labels: str) -> str:
     metric = "agentgateway_gen_ai_client_token_usage_sum"
     return of_requests(metric, pod, gen_ai_token_type=token_type, **labels)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from promtool_cases import Case, failures, rule_file
 from spec_builders import notation, spec_of
 
@@ -46,10 +48,11 @@ def failing(times: int, **labels: str) -> dict[str, str]:
     }
 
 
-def missed(times: int, step: str = "1m") -> dict[str, str]:
+def missed(times: int, step: str = "1m", **labels: str) -> dict[str, str]:
     return {
         "severity": "warning",
         "rule_group": OURS,
+        **labels,
         "annotation:summary": "Rules that count LLM spend run too late, so minutes of it are lost.",
         "annotation:description": (
             f"{times} evaluations of rule group {OURS} were left out in the last 15m, because those before took longer "
@@ -100,6 +103,17 @@ def test_of_two_replicas_the_worse_is_told_and_of_two_clusters_each(promtool: Pa
         Case("clusters", kept, clusters, alerts=((FAILING, "1m", of_both),), scraped_every="1m"),
     ]
     assert failures(promtool, *cases) == {}
+
+
+@pytest.mark.parametrize("told", [failing, missed], ids=["failed", "missed"])
+def test_a_healthy_cluster_hides_no_other_one(told: Callable[..., dict[str, str]], promtool: Path) -> None:
+    """And no other group."""
+    of, alert = (failures_of, FAILING) if told is failing else (missed_of, MISSED)
+    series = {of(OURS, cluster="eu"): "0x9 2x40", of(OURS, cluster="us"): "0x60"}
+    series[of(OURS.replace("totals", "ledger"), cluster="eu")] = "0x60"
+    alerts = ((alert, "9m", ()), (alert, "10m", (told(2, cluster="eu"),)), (alert, "26m", ()))
+    kept = evaluation_rules("prometheus: {keep_labels: [cluster]}")
+    assert failures(promtool, Case("clusters", kept, series, alerts=alerts, scraped_every="1m")) == {}
 
 
 def test_the_text_names_the_step(promtool: Path) -> None:

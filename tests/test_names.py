@@ -96,7 +96,10 @@ def test_the_ledger_s_records_say_how_long_a_step_is(step: str) -> None:
         for rule in group.rules
         if isinstance(rule, Recording)
     }
-    of_an_hour = {"agentgateway:cost_usd:increase1h", "agentgateway:reported_usd:increase1h"}
+    of_an_hour = {
+        *("agentgateway:cost_usd:increase1h", "agentgateway:reported_usd:increase1h"),
+        *("agentgateway:answers:increase1h", "agentgateway:answers_without_usage:increase1h"),
+    }
     of_a_step = {record for record in recorded if ":increase" in record} - of_an_hour
     assert {record.rpartition(":increase")[2] for record in of_a_step} == {written}
     assert f"agentgateway:tokens:increase{written}" in of_a_step
@@ -128,6 +131,7 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
         "LLMGatewayVersionDiffers",
         "LLMGatewayVersionUnknown",
         "LLMMetricLabelHidden",
+        "LLMModelAnsweredByUnlisted",
         "LLMPricesNotRecorded",
         "LLMRequestsWithoutUsage",
         "LLMTokenCountersFrozen",

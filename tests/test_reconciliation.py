@@ -27,7 +27,7 @@ def rules_of(spec: Spec) -> str:
     return rule_file(*facts, rules.ledger_group(spec), *reconciliation.build(spec))
 
 
-def told(usd: str, model: str = "gpt", **labels: str) -> dict[str, str]:
+def told(usd: str, here: str, reported: str, model: str = "gpt", **labels: str) -> dict[str, str]:
     gateway = labels.get("gateway", "ai/gw")
     return {
         "gateway": gateway,
@@ -38,9 +38,15 @@ def told(usd: str, model: str = "gpt", **labels: str) -> dict[str, str]:
         "annotation:summary": "Recorded LLM spend is not what the gateway itself counts.",
         "annotation:description": (
             f"Gateway {gateway}, provider openai, model {model}: in the last hour the dollars recorded here less the "
-            f"gateway's own are {usd}, more than 2 percent of them. Compare the model's prices in the spec with those "
-            "in the gateway's catalog. Where they are equal, one side takes cached tokens for what they are not: see "
-            "LLMCachedTokensExceedInput and the runbook."
+            f"gateway's own are {usd}, more than 2 percent of them. Likely causes, in order: (1) tokens are meant "
+            "otherwise: cached ones are counted twice or left out, because the gateway reports them wrong "
+            "(LLMCachedTokensExceedInput), the model's format in the spec is not its provider's, or the pods run a "
+            "build of which the spec says another version (LLMGatewayVersionUnknown); (2) one side knows a condition "
+            "that the other does not: a tier for long contexts, a service tier; (3) the model's prices in the spec "
+            "and in the gateway's catalog differ, or are only in one of them. Compare the gateway's log of one request "
+            "with the provider's invoice, then the prices.\n"
+            f"- counted here: {here} USD\n"
+            f"- counted by the gateway: {reported} USD"
         ),
     }
 
@@ -59,17 +65,17 @@ CASES: dict[str, tuple[Mapping[str, str], tuple[Mapping[str, str], ...]]] = {
     "nothing is used": (used(0, "0"), ()),
     # 2 percent of 9.81 are 0.1962; of 9.80 they are 0.196
     "just within two percent": (used(1_000_000, "9.81"), ()),
-    "just over two percent": (used(1_000_000, "9.8"), (told("0.20"),)),
+    "just over two percent": (used(1_000_000, "9.8"), (told("0.20", "10.00", "9.80"),)),
     "just within two percent below": (used(1_000_000, "10.2"), ()),
-    "just over two percent below": (used(1_000_000, "10.21"), (told("-0.21"),)),
+    "just over two percent below": (used(1_000_000, "10.21"), (told("-0.21", "10.00", "10.21"),)),
     "less than a cent": (used(900, "0"), ()),
-    "more than a cent": (used(1_100, "0"), (told("0.01"),)),
-    "the gateway's catalog has a price of zero": (used(1_000_000, "0"), (told("10.00"),)),
-    "the gateway bills twice as much": (used(1_000_000, "20"), (told("-10.00"),)),
-    "only the gateway has a price": (used(1_000_000, "5", "new"), (told("-5.00", "new"),)),
+    "more than a cent": (used(1_100, "0"), (told("0.01", "0.01", "0.00"),)),
+    "the gateway's catalog has a price of zero": (used(1_000_000, "0"), (told("10.00", "10.00", "0.00"),)),
+    "the gateway bills twice as much": (used(1_000_000, "20"), (told("-10.00", "10.00", "20.00"),)),
+    "only the gateway has a price": (used(1_000_000, "5", "new"), (told("-5.00", "0.00", "5.00", "new"),)),
     "the model is told, and only that": (
         {**used(1_000_000, "10"), **used(1_000_000, "8", "long"), **used(1_000_000, "", "new")},
-        (told("2.00", "long"),),
+        (told("2.00", "10.00", "8.00", "long"),),
     ),
     "a long context that both count": (
         {
@@ -131,7 +137,7 @@ gateways:
         labels = {"job": "proxies", "gateway": f"ai/{gateway}", "cluster": cluster, "team": "a"}
         series |= used(1_000_000, usd, **labels)
     series |= used(1_000_000, "", job="proxies", gateway="ai/old", cluster="eu")
-    expected = (told("3.00", gateway="ai/other", cluster="us"),)
+    expected = (told("3.00", "10.00", "7.00", gateway="ai/other", cluster="us"),)
     difference = {
         notation("", gateway=gateway, gen_ai_system="openai", model="gpt", cluster=cluster): usd
         for gateway, cluster, usd in (

@@ -45,7 +45,11 @@ def lost(gateway: str = "ai/gw", job: str = JOB, where: str = "", **labels: str)
         "annotation:summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
         "annotation:description": (
             f"Prometheus has scraped no pod of gateway {gateway}{where} for 10m (job {job}). "
-            "Check that the gateway runs under this name, that its monitor exists and that Prometheus selects it."
+            "Likely causes, in order: it has no pods, or runs under another name than the spec's (LLMGatewayUnlisted "
+            "would tell it); its monitor is not applied, or Prometheus does not select it (compare its labels with the "
+            "spec's); a network policy blocks the metrics port. Prometheus' page Status > Targets tells them apart. If "
+            "the gateway was removed on purpose, take it out of the spec; one that no spec names ends by itself after "
+            "1d."
         ),
     }
 
@@ -121,6 +125,18 @@ def test_a_gateway_of_a_users_own_job_that_served_nothing_yet_may_be_the_one_tha
     assert failures(promtool, case("idle", {**idle, **foreign}, *alerts, spec=OWN_JOB)) == {}
 
 
+def test_an_idle_gateway_of_one_cluster_is_not_the_one_that_is_missed_in_another(promtool: Path) -> None:
+    """In a job of the user's own: in eu the gateway vanishes, in us a new pod of it has served nothing yet."""
+    spec = "prometheus: {keep_labels: [cluster]}\n" + OWN_JOB
+    cost = notation("agentgateway:gateway_cost_usd:increase1m", gateway="ai/gw", cluster="{}")
+    idle = {up(job="proxies", cluster="us"): "1x60", build_info(job="proxies", cluster="us"): "1x60"}
+    series = {**idle, cost.replace("{}", "us"): "0x60", cost.replace("{}", "eu"): "0x20 stale"}
+    series |= {up("foreign", job="proxies", cluster="eu", **NAMELESS): "1x60"}
+    eu = lost(where=", cluster eu", job="proxies", cluster="eu")
+    told = case("clusters", series, (ABSENT, "9m", ()), (ABSENT, "10m", (eu,)), (ABSENT, "50m", (eu,)), spec=spec)
+    assert failures(promtool, told) == {}
+
+
 def test_an_address_that_another_gateway_had_before_is_its_present_one_s(promtool: Path) -> None:
     """In a job of the user's own, within the day for which it is remembered whose a target was."""
     spec = """
@@ -189,6 +205,30 @@ def test_each_cluster_of_a_gateway_is_missed_by_itself(promtool: Path) -> None:
     )
     told = case("clusters", series | watched, *asked, spec="prometheus: {keep_labels: [cluster]}")
     assert failures(promtool, told) == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "job"),
+    [
+        ("gateways: [{class: agentgateway, namespaces: [ai]}]", JOB),
+        ("gateways: [{name: none, namespace: ai}, {class: agentgateway, namespaces: [ai]}]", JOB),
+    ],
+    ids=["discovered", "beside a listed one"],
+)
+def test_a_discovered_gateway_is_missed_in_each_cluster_for_a_day(spec: str, job: str, promtool: Path) -> None:
+    cost = notation("agentgateway:gateway_cost_usd:increase1m", gateway="ai/new", cluster="{}")
+    series = {cost.replace("{}", "eu"): "0x9 stale", cost.replace("{}", "us"): "0x1500"}
+    series |= {up("b", gateway="ai/new", cluster="us"): "1x1500", up("a", gateway="ai/new", cluster="eu"): "1x9 stale"}
+    gone = lost("ai/new", where=", cluster eu", job=job, cluster="eu")
+    never = (lost("ai/none"),) if "none" in spec else ()
+    spec = f"prometheus: {{keep_labels: [cluster]}}\n{spec}"
+    alerts = (
+        (ABSENT, "19m", never),
+        (ABSENT, "20m", (*never, gone)),
+        (ABSENT, "1448m", (*never, gone)),
+        (ABSENT, "1451m", never),
+    )
+    assert failures(promtool, case("discovered", series, *alerts, spec=spec)) == {}
 
 
 def test_a_rollout_is_none_of_these(promtool: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_series import lookups, up
-from promtool_cases import Case, failures, rule_file
+from gateway_series import build_info, lookups, of_requests, tokens, up
+from promtool_cases import NOTHING, Case, all_rules, failures, rule_file
 from spec_builders import notation, spec_of
 
 from tollbook.rules import unpriced as family
 
-UNPRICED, SHARE, PRICES, CATALOG = (
+UNPRICED, ANSWERED, SHARE, PRICES, CATALOG = (
     "LLMTokensUnpriced",
+    "LLMModelAnsweredByUnlisted",
     "LLMUnpricedShareHigh",
     "LLMPricesNotRecorded",
     "LLMCatalogLookupsNotExact",
@@ -82,6 +83,139 @@ def test_clusters_without_a_price_are_told_apart_where_their_label_is_kept(promt
     series = {unpriced("new", "new", cluster=cluster): f"_ {tokens}" for cluster, tokens in (("eu", 3), ("us", 40))}
     expected = (told(3, "new", "new", cluster="eu"), told(40, "new", "new", cluster="us"))
     assert failures(promtool, case("clusters", series, (UNPRICED, "1m", expected), spec=KEEP)) == {}
+
+
+# ---- Answered by a model that the spec does not list -----------------------------------------------------------------
+
+#: The names of the spec, and the prices that count, as the ledger records them.
+BOOKS = {
+    **{
+        notation("agentgateway:model:names", gen_ai_system="openai", gen_ai_response_model=name, model="gpt"): "1x200"
+        for name in ("gpt", "gpt-2024")
+    },
+    **{
+        notation("agentgateway:price_usd_per_mtok:now", gen_ai_system="openai", model=model, gen_ai_token_type=each): (
+            f"{usd}x200"
+        )
+        for model, each, usd in (
+            ("gpt", "input", 2.5),
+            ("gpt", "output", 10),
+            ("gpt", "input_cache_read", 1.25),
+            ("gpt", "input_cache_write", 0),
+            ("mini", "input", 7),
+        )
+    },
+}
+
+
+def answered_by(response: str, count: int, **labels: str) -> dict[str, str]:
+    gateway = labels.get("gateway", "ai/gw")
+    return {
+        "severity": "warning",
+        "gateway": gateway,
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": "gpt",
+        "gen_ai_response_model": response,
+        "model": "gpt",
+        **labels,
+        "annotation:summary": (
+            "A model that the spec does not list answers for one that it lists, and is billed at its price."
+        ),
+        "annotation:description": (
+            f"Gateway {gateway}, provider openai: gpt was asked for and {response} answered, with {count} input and "
+            "output tokens in the last 1h. No model of the spec has the latter name, so its tokens are billed at the "
+            "price of gpt, and whether it costs more or less is not known here. Look its price up at the provider. If "
+            "it is the same, add the name to the aliases of gpt; if not, add it to models with its own price. What "
+            "was billed until then stays. Price of gpt:\n"
+            "- input: 2.5000 USD per 1,000,000 tokens\n"
+            "- input_cache_read: 1.2500 USD per 1,000,000 tokens\n"
+            "- input_cache_write: 0.0000 USD per 1,000,000 tokens\n"
+            "- output: 10.0000 USD per 1,000,000 tokens"
+        ),
+    }
+
+
+def used_by(response: str, values: str, token_type: str = "output", **labels: str) -> dict[str, str]:
+    return {tokens("gw-1", token_type, gen_ai_response_model=response, **labels): values}
+
+
+def test_a_model_that_only_its_request_names_is_told_for_an_hour(promtool: Path) -> None:
+    """From the first token on; cached ones are part of the input already."""
+    series = {
+        **BOOKS,
+        up(): "1x200",
+        **used_by("gpt-2099", "5000x69 5700x100"),
+        **used_by("gpt-2099", "_x70 30x100", "input"),
+        **used_by("gpt-2099", "_x70 20x100", "input_cache_read"),
+        **used_by("gpt-2099", "0x100", "output", route="idle"),
+    }
+    expected = (answered_by("gpt-2099", 730),)
+    alerts = ((ANSWERED, "69m", ()), (ANSWERED, "70m", expected), (ANSWERED, "129m", expected), (ANSWERED, "130m", ()))
+    assert failures(promtool, case("answered", series, *alerts)) == {}
+
+
+def test_each_answer_gateway_and_cluster_is_told_by_itself(promtool: Path) -> None:
+    other = {"gateway": "ai/other", "cluster": "us"}
+    series = {
+        **BOOKS,
+        **used_by("gpt-2099", "0 7x30", cluster="eu"),
+        **used_by("gpt-2098", "0 8x30", cluster="eu"),
+        **used_by("gpt-2024", "0 9x30", cluster="us"),
+        **used_by("gpt-2099", "0 3x30", **other),
+    }
+    expected = (
+        answered_by("gpt-2099", 7, cluster="eu"),
+        answered_by("gpt-2098", 8, cluster="eu"),
+        answered_by("gpt-2099", 3, **other),
+    )
+    told = case("apart", series, (ANSWERED, "0m", ()), (ANSWERED, "1m", expected), spec=KEEP)
+    assert failures(promtool, told) == {}
+
+
+# Response and request model -> nothing is told of these.
+LISTED = {
+    "the model itself": {"gen_ai_response_model": "gpt"},
+    "an alias": {"gen_ai_response_model": "gpt-2024"},
+    "a stream of Bedrock or an error": {"gen_ai_response_model": "unknown"},
+    "a listed model answers for a name that is not": {"gen_ai_request_model": "deployment-7"},
+    "neither is listed, which LLMTokensUnpriced tells": {
+        "gen_ai_request_model": "new",
+        "gen_ai_response_model": "new-2",
+    },
+    "another provider's model of that name": {"gen_ai_system": "azure", "gen_ai_response_model": "gpt-2099"},
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_answers_that_have_a_price_of_their_own_or_none_are_not_told(name: str, promtool: Path) -> None:
+    series = {**BOOKS, up(): "1x100", tokens(**LISTED[name]): "0+1000x100"}
+    alerts = [(ANSWERED, f"{minute}m", ()) for minute in (1, 30, 60, 90)]
+    assert failures(promtool, case(name, series, *alerts)) == {}
+
+
+def test_a_dearer_snapshot_is_told_with_both_names_through_all_rules(promtool: Path) -> None:
+    """gpt-4o-2024-05-13 costs 5 and 15 dollars, and is billed at 2.5 and 10: 3,000,000 tokens of each in half an hour
+    are 37.50 USD here and 60 USD on the invoice."""
+    spec = """
+        models:
+          - provider: openai
+            name: gpt-4o
+            aliases: [gpt-4o-2024-11-20, gpt-4o-2024-08-06]
+            prices: [{input: 2.5, output: 10, cache_read: 1.25}]
+    """
+    names = {"gen_ai_request_model": "gpt-4o", "gen_ai_response_model": "gpt-4o-2024-05-13"}
+    series = {tokens("gw-1", token_type, **names): "0x10 0+50000x220" for token_type in ("input", "output")}
+    labels = 'alertname="LLMModelAnsweredByUnlisted",gateway="ai/gw",gen_ai_system="openai",model="gpt-4o"'
+    both = 'gen_ai_request_model="gpt-4o",gen_ai_response_model="gpt-4o-2024-05-13"'
+    fired = f'ALERTS{{{labels},{both},alertstate="firing",severity="warning"}}'
+    samples = (
+        ('ALERTS{alertstate="firing"}', "5m", NOTHING),
+        ('ALERTS{alertstate="firing"}', "6m", {fired: 1}),
+        ('ALERTS{alertstate="firing"}', "45m", {fired: 1}),
+        ("sum(sum_over_time(agentgateway:cost_usd:increase1m[29m59s999ms]))", "45m", {"": 37.5}),
+    )
+    series |= {up(): "1x240", build_info(): "1x240"}
+    assert failures(promtool, Case("case 4", all_rules(spec_of(spec)), series, samples)) == {}
 
 
 # ---- By their share --------------------------------------------------------------------------------------------------
@@ -240,8 +374,9 @@ def not_listed(count: int, status: str, response: str = "gpt-2024", **labels: st
         "annotation:description": (
             f"{count} requests through gateway ai/gw in the last 1h to provider openai, request model gpt, response "
             f"model {response}, found no price in its catalog: {status} (Missing: the model is not listed, Unpriced: "
-            "it is listed without rates). The gateway's own dollars lack them; the figures here are made of the prices "
-            "in the spec, and lack only what LLMTokensUnpriced names. Add the model to the gateway's catalog."
+            "it is listed without rates). The gateway's own dollars lack them. The figures here are made of the prices "
+            "in the spec: they lack them too where LLMTokensUnpriced names this model, and nowhere else. Add the model "
+            "to the gateway's catalog."
         ),
     }
 
@@ -255,10 +390,16 @@ def no_catalog(count: int, **labels: str) -> dict[str, str]:
         "annotation:summary": "Some pods of an AI gateway have no price catalog, so its own dollars are too low.",
         "annotation:description": (
             f"{count} requests through gateway ai/gw in the last 1h met no catalog at all (NoCatalog), while others "
-            "met one. The gateway's own dollars lack them; the figures here are made of the prices in the spec, and "
-            "lack only what LLMTokensUnpriced names. Check that every pod of the gateway mounts the catalog."
+            "met one. The gateway's own dollars lack what these cost. The figures here are made of the prices in the "
+            "spec and need no catalog. Likely causes, in order: pods from before the catalog was mounted (restart "
+            "them); a gateway class or a route of the rollout whose pods do not mount it."
         ),
     }
+
+
+def asked(count: str, **labels: str) -> dict[str, str]:
+    """Tokens so far of the same requests, as the ledger sees them."""
+    return {of_requests("agentgateway:usage:seen", **labels): count}
 
 
 def test_models_that_the_catalog_does_not_price_are_told_by_name(promtool: Path) -> None:
@@ -268,6 +409,8 @@ def test_models_that_the_catalog_does_not_price_are_told_by_name(promtool: Path)
         lookups("Missing", gen_ai_response_model="unknown"): "_x70 4 5x100",
         lookups("Unpriced"): "90x69 94 95x100",
         lookups("Exact", gen_ai_request_model="other"): "0+10x200",
+        **asked("_x70 400 500x100", gen_ai_response_model="unknown"),
+        **asked("9000x69 9400 9500x100"),
     }
     both = (not_listed(5, "Missing", "unknown"), not_listed(5, "Unpriced"))
     alerts = (
@@ -281,6 +424,8 @@ def test_models_that_the_catalog_does_not_price_are_told_by_name(promtool: Path)
 
 def test_clusters_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
     series = {lookups("Missing", cluster=cluster): f"0 {count}x9" for cluster, count in (("eu", 5), ("us", 8))}
+    series |= asked("0 100x9", cluster="eu") | asked("0 100x9", cluster="us")
+    series |= {lookups("Missing", cluster="ap"): "0 9x9", **asked("0x9", cluster="ap")}
     expected = (not_listed(5, "Missing", cluster="eu"), not_listed(8, "Missing", cluster="us"))
     mixed = {
         lookups("NoCatalog", cluster="eu"): "0 7x30",
@@ -290,6 +435,25 @@ def test_clusters_are_told_apart_where_their_label_is_kept(promtool: Path) -> No
     cases = [
         case("names", series, (CATALOG, "1m", expected), spec=KEEP),
         case("pods", mixed, (CATALOG, "16m", (no_catalog(9, cluster="us"),)), spec=KEEP),
+    ]
+    assert failures(promtool, *cases) == {}
+
+
+def test_the_gateway_s_dollars_lack_nothing_of_models_that_cost_nothing(promtool: Path) -> None:
+    """Free by the spec, or without a token."""
+    price, own = "agentgateway:price_usd_per_mtok:now", {"gen_ai_system": "openai", "model": "gpt"}
+    free = {
+        of_requests("agentgateway:usage:booked", model="gpt"): "1x100",
+        **{notation(price, **own, gen_ai_token_type=each): "0x100" for each in ("input", "output")},
+    }
+    dear = {notation(price, **own, gen_ai_token_type="output"): "1x100"}
+    used = {up(): "1x100", lookups("Missing"): "0+10x90", **asked("0+1000x90")}
+    told = not_listed(100, "Missing")
+    cases = [
+        case("free", {**used, **free}, *((CATALOG, f"{minute}m", ()) for minute in (1, 30, 80))),
+        case("dear", {**used, **free, **dear}, (CATALOG, "10m", (told,))),
+        case("not in the spec", used, (CATALOG, "10m", (told,))),
+        case("counts tokens", {up(): "1x100", lookups("Missing"): "0+10x90", **asked("0x90")}, (CATALOG, "30m", ())),
     ]
     assert failures(promtool, *cases) == {}
 

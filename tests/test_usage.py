@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_series import failed, lookups, of_requests, reported, requests, tokens, up
+from gateway_series import (
+    failed,
+    lookups,
+    of_requests,
+    reported,
+    requests,
+    streamed,
+    streamed_with_usage,
+    tokens,
+    up,
+)
 from promtool_cases import Case, failures, rule_file
 from spec_builders import notation, spec_of
 
@@ -65,10 +75,12 @@ def missing(count: int, **labels: str) -> dict[str, str]:
         ),
         "annotation:description": (
             f"Gateway ai/gw serves LLM requests ({count} seen), yet Prometheus has no series "
-            "agentgateway_gen_ai_client_token_usage_sum of it: nothing is billed. Likely causes, in order: the scrape "
-            "converts classic histograms (convert_classic_histograms_to_nhcb), or reads native ones and not the "
-            "classic ones beside them (scrapeClassicHistograms: true is missing); config.histograms of the gateway is "
-            "native; a relabelling drops the sums."
+            "agentgateway_gen_ai_client_token_usage_sum of it: nothing is billed. Likely causes, in order: "
+            "config.histograms of the gateway is native (set it to classic or both); it is both, and the monitor lacks "
+            "scrapeClassicHistograms: true, without which Prometheus keeps the native ones alone (say histograms: both "
+            "in the spec and apply the monitor again; in a job of your own always_scrape_classic_histograms: true); "
+            "Prometheus converts classic histograms (remove convert_classic_histograms_to_nhcb); a relabelling drops "
+            "the sums."
         ),
     }
 
@@ -116,72 +128,137 @@ def test_native_histograms_tell_themselves_where_there_are_no_look_ups(promtools
 
 
 def frozen(count: int, **labels: str) -> dict[str, str]:
+    gateway = labels.get("gateway", "ai/gw")
     return {
         "severity": "warning",
-        "gateway": "ai/gw",
+        "gateway": gateway,
         **labels,
-        "annotation:summary": (
-            "LLM requests flow through an AI gateway but no token is counted, so their spend is not seen."
-        ),
+        "annotation:summary": "LLM requests are answered through an AI gateway but no token is counted.",
         "annotation:description": (
-            f"Gateway ai/gw answered {count} LLM requests in the last 15m, and not a token of them was metered. Either "
-            "every one of them failed, which costs nothing, or their spend is missing from every figure. Look at the "
-            "gateway's logs for the status of its answers; if they succeed, check that the providers report usage."
+            f"Gateway {gateway} answered {count} LLM requests in the last 15m of models that report tokens at other "
+            "times or stream, and not a token was metered: their spend is in no figure. Likely causes, in order: "
+            "clients that stream with stream_options.include_usage: false; a provider, or a proxy before it, that "
+            "stopped reporting usage; rules that fail (LLMCostRulesFailing). Ask the gateway's log for the usage of "
+            "one request (gen_ai.usage.output_tokens): where it is there, the rules are at fault, else the provider or "
+            "the client."
         ),
     }
 
 
-def test_requests_without_a_metered_token_are_told(promtool: Path) -> None:
-    """Also where the counters are there and stand still; the fifth request is that of minute 14."""
-    series = {requests(): "7x9 8+1x90", tokens(): "5000x100", **ledger("0x9 1x90", "0x100")}
+def answered(values: str, counted: str, **labels: str) -> dict[str, str]:
+    """Answers so far of a model that reported tokens before, and tokens of each minute, as the ledger holds them."""
+    kept = {key: text for key, text in labels.items() if key in ("gateway", "cluster")}
+    return {requests(**labels): values, reported(**labels): "7x200", **ledger("_", counted, **kept)}
+
+
+def test_answers_without_a_metered_token_are_told(promtool: Path) -> None:
+    """Also where the counters are there and stand still; the fifth answer is that of minute 14."""
+    series = {tokens(): "5000x100", **answered("7x9 8+1x90", "0x100")}
     alerts = ((FROZEN, "33m", ()), (FROZEN, "34m", (frozen(15),)), (FROZEN, "60m", (frozen(15),)))
     assert failures(promtool, case("frozen", series, *alerts)) == {}
 
 
+def test_streams_tell_themselves_also_where_no_token_was_ever_counted(promtool: Path) -> None:
+    """Bedrock's name no model in the answer."""
+    never = {requests(): "7x9 8+1x90", streamed(): "7x9 8+1x90"}
+    nameless = {
+        failed(gen_ai_system="aws.bedrock"): "7x9 8+1x90",
+        streamed(gen_ai_system="aws.bedrock", gen_ai_response_model="unknown"): "7x9 8+1x90",
+    }
+    alerts = ((FROZEN, "33m", ()), (FROZEN, "34m", (frozen(15),)))
+    assert failures(promtool, case("never", never, *alerts), case("nameless", nameless, *alerts)) == {}
+
+
 def test_four_requests_a_quarter_of_an_hour_are_too_few_to_be_frozen(promtool: Path) -> None:
-    one_in_four_minutes = " ".join(["1 0 0 0"] * 25)
+    one_in_four_minutes = " ".join(f"{count}x3" for count in range(25))
     cases = [
-        case("four", ledger(one_in_four_minutes, "0x100"), (FROZEN, "60m", ()), (FROZEN, "90m", ())),
-        case("none", ledger("0x100", "0x100"), (FROZEN, "60m", ())),
+        case("four", answered(one_in_four_minutes, "0x100"), (FROZEN, "60m", ()), (FROZEN, "90m", ())),
+        case("none", answered("9x100", "0x100"), (FROZEN, "60m", ())),
     ]
     assert failures(promtool, *cases) == {}
 
 
-def test_requests_end_to_be_frozen_with_the_first_token(promtool: Path) -> None:
+def test_answers_end_to_be_frozen_with_the_first_token(promtool: Path) -> None:
     """It leaves the window after a quarter of an hour, and twenty minutes later the alert is back."""
     told = (frozen(15),)
-    moments = {"24m": (frozen(15),), "39m": told, "40m": (), "54m": (), "60m": (), "74m": (), "75m": told}
-    alerts = [(FROZEN, "23m", ()), *((FROZEN, at, expected) for at, expected in moments.items())]
-    assert failures(promtool, case("thawed", ledger("1x100", "0x39 3 0x60"), *alerts)) == {}
+    moments = {"25m": (frozen(15),), "39m": told, "40m": (), "54m": (), "60m": (), "74m": (), "75m": told}
+    alerts = [(FROZEN, "24m", ()), *((FROZEN, at, expected) for at, expected in moments.items())]
+    assert failures(promtool, case("thawed", answered("0+1x100", "0x39 3 0x60"), *alerts)) == {}
 
 
-def test_clusters_with_frozen_counters_are_told_apart_where_their_label_is_kept(promtool: Path) -> None:
-    series = {**ledger("1x60", "0x60", cluster="eu"), **ledger("1x60", "3x60", cluster="us")}
+def test_clusters_and_gateways_with_frozen_counters_are_told_apart(promtool: Path) -> None:
+    series = {**answered("0+1x60", "0x60", cluster="eu"), **answered("0+1x60", "3x60", cluster="us")}
     expected = (FROZEN, "30m", (frozen(15, cluster="eu"),))
     assert failures(promtool, case("clusters", series, expected, spec=KEEP)) == {}
 
 
-# ---- Requests without usage ------------------------------------------------------------------------------------------
+STANDALONE = """
+gateways:
+  - {name: left, monitor: none, job: solo, instances: ["left:15020"]}
+  - {name: right, monitor: none, job: solo, instances: ["right:15020"]}
+"""
+
+
+def test_standalone_gateways_are_told_by_the_names_of_the_spec(promtool: Path) -> None:
+    """Both call themselves default/default; one is frozen, one streams half of its answers without usage."""
+    own = {"job": "solo", "gateway": "default/default", "namespace": "", "pod": "", "container": "", "endpoint": ""}
+    series = {up(name, **{**own, "gateway": ""}): "1x200" for name in ("left", "right")}
+    for name, with_usage in (("left", "0x99"), ("right", "0+1x99")):
+        labels = {"job": "solo", "gateway": "default/default", "booked_gateway": name}
+        series |= {
+            requests(name, **own): "0+2x99",
+            reported(name, **own): with_usage,
+            notation("agentgateway:usage:booked", instance=f"{name}:15020", **labels): "1x99",
+        }
+    series |= ledger("_", "0x99", "left") | ledger("_", "50x99", "right")
+    alerts = (
+        (FROZEN, "40m", (frozen(30, gateway="left"),)),
+        (UNREPORTED, "40m", (unreported(80, gateway="left"), unreported(40, gateway="right"))),
+    )
+    assert failures(promtool, case("standalone", series, *alerts, spec=STANDALONE)) == {}
+
+
+# ---- Answers without usage -------------------------------------------------------------------------------------------
 
 
 def unreported(count: int, model: str = "gpt", **labels: str) -> dict[str, str]:
+    gateway, provider = labels.get("gateway", "ai/gw"), labels.get("gen_ai_system", "openai")
     return {
         "severity": "warning",
-        "gateway": "ai/gw",
-        "gen_ai_system": "openai",
+        "gateway": gateway,
+        "gen_ai_system": provider,
         "gen_ai_request_model": model,
         **labels,
-        "annotation:summary": "Many LLM requests report no usage, so their spend is not seen.",
+        "annotation:summary": "Many answers of a model report no usage, so their spend is not seen.",
         "annotation:description": (
-            f"{count} requests through gateway ai/gw to provider openai, model {model}, reported no usage in the last "
-            "1h: more than 10 percent of all. Requests that failed or that only count tokens are among them and cost "
-            "nothing; the others are missing from every figure. Look for both in the gateway's logs first, then for "
-            "clients that stream without stream_options.include_usage."
+            f"{count} answers through gateway {gateway} from provider {provider}, request model {model}, reported no "
+            "usage in the last 1h: more than 10 percent of all that named their model or streamed. What they cost is "
+            "in no figure. Likely causes, in order: clients that stream with stream_options.include_usage: false; "
+            "clients that leave before a stream ends; a provider, or a proxy before it, that reports no usage. Have "
+            "clients leave stream_options out or ask for usage, and look at the provider's own usage page for what is "
+            "missing."
         ),
     }
 
 
-# Of requests from minute 6 on: all, those that reported output, and how many the alert tells (0: none).
+def never_reported(count: int, model: str = "gpt", **labels: str) -> dict[str, str]:
+    return {
+        "severity": "info",
+        "gateway": "ai/gw",
+        "gen_ai_system": "openai",
+        "gen_ai_request_model": model,
+        **labels,
+        "annotation:summary": "No answer of a model has ever reported usage.",
+        "annotation:description": (
+            f"{count} answers through gateway ai/gw from provider openai, request model {model}, in the last 1h, and "
+            "none since its pods started reported a token or streamed. Either the model bills no tokens, as moderation "
+            "does, and nothing is missing here; or its provider reports none, and all of its spend is missing. If it "
+            "bills tokens, ask the provider, or the proxy before it, to report usage."
+        ),
+    }
+
+
+# Of answers from minute 6 on: all, those that reported output, and how many the alert tells (0: none).
 SHARES = {
     "just over the share": (20, 17, 3),
     "the share itself": (20, 18, 0),
@@ -193,7 +270,7 @@ SHARES = {
 
 
 @pytest.mark.parametrize("name", SHARES)
-def test_more_than_a_tenth_of_at_least_twenty_requests_of_a_model_are_told(name: str, promtool: Path) -> None:
+def test_more_than_a_tenth_of_at_least_twenty_answers_of_a_model_are_told(name: str, promtool: Path) -> None:
     """What came before monitoring did is not asked: then no request had reported anything."""
     made, with_usage, told = SHARES[name]
     expected = (unreported(told),) if told else ()
@@ -208,21 +285,70 @@ def test_more_than_a_tenth_of_at_least_twenty_requests_of_a_model_are_told(name:
     assert failures(promtool, case(name, series, *alerts, (UNREPORTED, "66m", ()))) == {}
 
 
-def test_failed_requests_and_streams_without_usage_count_alike(promtool: Path) -> None:
-    """Both are born on a pod that was watched; a failed one names no model that answered."""
-    series = {failed(): "_x70 2x100", requests(): "_x70 18x100", reported(): "_x70 17x100"}
+def test_streams_without_usage_are_told_from_their_birth_on(promtool: Path) -> None:
+    """On a pod that was watched; failed requests are not among them."""
+    series = {failed(): "_x70 500x100", requests(): "_x70 20x100", reported(): "_x70 17x100"}
     alerts = ((UNREPORTED, "79m", ()), (UNREPORTED, "80m", (unreported(3),)))
     assert failures(promtool, case("born", series, *alerts)) == {}
 
 
-def test_a_model_of_which_nothing_is_ever_reported_is_told(promtool: Path) -> None:
-    series = {requests(): "0x5 30x100"}
-    assert failures(promtool, case("nothing", series, (UNREPORTED, "16m", (unreported(30),)))) == {}
+def test_streams_that_name_no_model_are_judged_by_their_tokens_timing(promtool: Path) -> None:
+    """Bedrock's."""
+    own = {"gen_ai_system": "aws.bedrock", "gen_ai_response_model": "unknown"}
+    series = {
+        requests(**own): "0x5 30x100",
+        streamed(**own): "0x5 30x100",
+        reported(**own): "0x5 26x100",
+        streamed_with_usage(**own): "0x5 26x100",
+    }
+    alerts = ((UNREPORTED, "15m", ()), (UNREPORTED, "16m", (unreported(4, gen_ai_system="aws.bedrock"),)))
+    healthy = {**series, streamed_with_usage(**own): "0x5 27x100"}
+    assert failures(promtool, case("some", series, *alerts), case("few", healthy, *silent(16, 60))) == {}
+
+
+def test_a_model_that_streams_and_never_reports_is_told(promtool: Path) -> None:
+    series = {requests(): "0x5 30x100", streamed(): "0x5 1x100"}
+    assert failures(promtool, case("streams", series, (UNREPORTED, "16m", (unreported(30),)))) == {}
+
+
+def test_of_a_model_that_neither_reports_nor_streams_an_info_tells(promtool: Path) -> None:
+    """Moderation looks like a provider that reports nothing."""
+    twenty, fewer = {requests(): "0x5 20x100"}, {requests(): "0x5 19x100"}
+    clusters = {requests(cluster="eu"): "0x5 30x100", requests(cluster="us"): "0x5 30x100"}
+    clusters |= {reported(cluster="us"): "0x5 30x100"}
+    told = ((UNREPORTED, "15m", ()), (UNREPORTED, "16m", (never_reported(20),)), (UNREPORTED, "66m", ()))
+    cases = [
+        case("twenty", twenty, *told),
+        case("fewer", fewer, (UNREPORTED, "16m", ())),
+        case("clusters", clusters, (UNREPORTED, "16m", (never_reported(30, cluster="eu"),)), spec=KEEP),
+    ]
+    assert failures(promtool, *cases) == {}
 
 
 def test_embeddings_report_their_input_alone(promtool: Path) -> None:
     series = {requests(): "0x5 30x100", reported("gw-1", "input"): "0x5 30x100"}
     assert failures(promtool, case("embeddings", series, *silent(16, 30, 60))) == {}
+
+
+# Requests of which no answer names a model, beside chats of the same model; tokens are reported of the chats alone.
+FREE = {
+    "token counts": {failed(): "0x5 100+30x100"},
+    "rankings": {failed(gen_ai_request_model="rerank"): "0x5 100+30x100"},
+    "rankings of a provider that reports their input": {
+        failed(gen_ai_request_model="rerank"): "0x5 100+30x100",
+        reported("gw-1", "input", gen_ai_request_model="rerank", gen_ai_response_model="unknown"): "0x5 50+15x100",
+    },
+    "errors": {failed(): "0x5 5000x100", lookups("Missing", gen_ai_response_model="unknown"): "0x5 5000x100"},
+}
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_requests_that_have_no_usage_to_report_are_not_told(name: str, promtool: Path) -> None:
+    alone = {**FREE[name], lookups("Exact"): "0+30x100", **ledger("30x100", "0x100")}
+    beside = {**alone, requests(): "0+1x100", reported(): "0+1x100", tokens(): "0+50x100"}
+    beside |= ledger("31x100", "50x100")
+    cases = [case("alone", alone, *silent(16, 40, 60, 90)), case("beside", beside, *silent(16, 40, 60, 90))]
+    assert failures(promtool, *cases) == {}
 
 
 def test_an_estimate_of_the_input_is_no_report(promtool: Path) -> None:
@@ -239,6 +365,7 @@ def test_all_pods_of_a_gateway_are_one_and_clusters_are_not(promtool: Path) -> N
     pods = {requests("gw-1"): "0x5 15x90", requests("gw-2"): "0x5 15x90", reported("gw-2"): "0x5 15x90"}
     clusters = {
         requests(cluster="eu"): "0x5 30x90",
+        reported(cluster="eu"): "4x90",
         requests(cluster="us"): "0x5 30x90",
         reported(cluster="us"): "0x5 30x90",
     }
@@ -317,7 +444,4 @@ NORMAL: dict[str, tuple[dict[str, str], tuple[int, ...]]] = {
 @pytest.mark.parametrize("name", NORMAL)
 def test_normal_life_is_not_told(name: str, promtool: Path) -> None:
     series, minutes = NORMAL[name]
-    alerts = silent(*minutes)
-    if "burst" in name:  # all requests of a model in an hour are errors: that alone is told
-        alerts = [alert for alert in alerts if alert[0] != UNREPORTED]
-    assert failures(promtool, case(name, series, *alerts)) == {}
+    assert failures(promtool, case(name, series, *silent(*minutes))) == {}
