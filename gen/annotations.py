@@ -16,6 +16,7 @@ _TEMPLATE = re.compile(
 )
 # No user's text looks so, for in those `{{` is in quotes.
 _ROWS = re.compile(r'\{\{ range query "(?:[^"\\]|\\.)*" \}\}(?P<row>.*)\{\{ end \}\}\Z', re.DOTALL)
+_OWN = re.compile(r'"\$labels\.(\w+)"')
 _IN_ROW = re.compile(
     r"\{\{ with \.Labels\.(?P<label>\w+) \}\}(?P<before>[^{]*)\{\{ \. \}\}\{\{ end \}\}"
     r'|\{\{ \.Value \| printf "%\.(?P<digits>\d)f" \}\}'
@@ -37,6 +38,11 @@ def value(decimals: int) -> str:
     return f'{{{{ $value | printf "%.{decimals}f" }}}}'
 
 
+def labelled(before: str, name: str) -> str:
+    """The same with what leads to it; nothing where the series has no such label."""
+    return f"{{{{ with $labels.{name} }}}}{before}{{{{ . }}}}{{{{ end }}}}"
+
+
 # ---- Lists -------------------------------------------------------------------------------------------------------
 
 
@@ -44,6 +50,20 @@ def listed(query: Expr, row: str) -> str:
     """The end of a text: a row for each series that the query gives when the alert is evaluated."""
     # Go reads a text in double quotes as PromQL does; within one, braces begin and end nothing.
     return f"{{{{ range query {quote(str(query))} }}}}{row}{{{{ end }}}}"
+
+
+def own(name: str) -> str:
+    """In a matcher of a query for `listed_for`: this label's value of the series that fires."""
+    return f"$labels.{name}"
+
+
+def listed_for(query: Expr, row: str) -> str:
+    """As `listed`, of a query about the series that fires; may stand within a text."""
+    text = str(query)
+    # What Go's %q quotes PromQL reads as it was, whatever the value.
+    form = quote(_OWN.sub("%q", text.replace("%", "%%")))
+    values = "".join(f" $labels.{name}" for name in _OWN.findall(text))
+    return f"{{{{ range query (printf {form}{values}) }}}}{row}{{{{ end }}}}"
 
 
 def row_label(before: str, name: str) -> str:

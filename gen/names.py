@@ -57,8 +57,8 @@ SEVERITY = "severity"
 THRESHOLD = "threshold"
 BURN = "burn"
 PERIOD = "period"
-#: Which attribution label an alert is about.
-ATTRIBUTION = "attribution"
+#: Which attribution label, or which kind of fact, an alert is about.
+ATTRIBUTION, FACT = "attribution", "fact"
 TAG = "tag"
 VERSION = "version"
 #: "true" on the fact of a gateway that was told to count as older releases do.
@@ -154,6 +154,10 @@ PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 REPORTED_1H = "agentgateway:reported_usd:increase1h"
 RECONCILIATION = "agentgateway:cost_usd:minus_reported1h"
+#: Dollars of the last hour by each value of an attribution label, and the most that is usual for an hour at this time.
+COST_BY_OWNER, COST_USUAL = "agentgateway:cost_usd:by_owner", "agentgateway:cost_usd:usual1h"
+#: Scrapes of a step that were there when the ledger looked at it, and those that came after.
+SCRAPES_SEEN, SCRAPES_LATE = "agentgateway:scrapes:seen", "agentgateway:scrapes:late"
 
 
 def budget_increase(window: Duration) -> str:
@@ -253,6 +257,9 @@ ALERT_NO_USAGE = "LLMRequestsWithoutUsage"
 ALERT_UNATTRIBUTED, ALERT_OVER_LIMIT = "LLMSpendUnattributed", "LLMAttributionOverLimit"
 ALERT_RULES_FAILING, ALERT_RULES_MISSED = "LLMCostRulesFailing", "LLMCostRulesMissed"
 ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
+ALERT_SPEND_SPIKE, ALERT_MODELS_OVER_LIMIT = "LLMSpendSpike", "LLMModelNamesOverLimit"
+ALERT_FACT_CONTRADICTED, ALERT_SCRAPES_LATE = "LLMFactContradicted", "LLMScrapesLate"
+ALERT_FIGURES_MISSING, ALERT_RECORDED_TWICE = "LLMFiguresMissing", "LLMLedgerRecordedTwice"
 
 #: Alerts about what is scraped of one gateway: while none of its pods is, they say nothing new. Those about tokens that
 #: were counted (without a price, without an owner) stay true and stay.
