@@ -15,11 +15,14 @@ from tollbook.rules import (
     booking,
     budgets,
     calendar,
+    contradictions,
     cost,
     evaluation,
     facts,
     horizon,
     hours,
+    integrity,
+    lateness,
     ledger,
     misread,
     pace,
@@ -27,6 +30,7 @@ from tollbook.rules import (
     reconciliation,
     reported,
     requests,
+    spikes,
     targets,
     tiers,
     tokens,
@@ -49,6 +53,7 @@ FACTS: tuple[ModuleType, ...] = (facts, prices)
 #: Each has groups of its own (`build`), which read the ledger over ranges: a ruler may move, delay and cut them.
 READERS: tuple[ModuleType, ...] = (
     *(totals, calendar, hours, budgets, pace, reconciliation, attribution),
+    *(spikes, contradictions, lateness, integrity),
     *(
         targets,
         unlisted,
