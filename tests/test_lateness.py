@@ -73,8 +73,8 @@ def test_the_scrapes_of_each_step_are_counted_once_as_the_ledger_sees_them(promt
         ("70m", {own: 0, foreign: 2}),
         ("72m", {foreign: 2}),
     )
-    samples = tuple((SEEN, at, expected) for at, expected in moments)
-    samples += ((f"max_over_time({LATE}[2h]) > 0", "2h", NOTHING),)
+    none_late = (f"max_over_time({LATE}[2h]) > 0", "2h", NOTHING)
+    samples = (*((SEEN, at, expected) for at, expected in moments), none_late)
     case = Case("seen", rule_file(group), series, samples, ((LATE_ALERT, "1h", ()), (LATE_ALERT, "2h", ())))
     assert failures(promtool, case) == {}
 
