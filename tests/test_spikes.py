@@ -223,6 +223,7 @@ def test_an_owner_that_is_idle_at_night_is_watched_then_and_a_new_one_is_not_tol
     """The office works from the tenth to the twelfth hour. Nobody's dollars are not compared, nor those of a newcomer;
     those that the gateway could not name are."""
     series = {
+        hour(): "5x900",
         spent(team="office"): "_x120 9x23 _x264 9x23 _x192 10x11 10.01x100",
         spent_lately(team="office"): "2x900",
         spent(team="newcomer"): "_x624 90x200",
@@ -241,7 +242,7 @@ def test_an_owner_that_is_idle_at_night_is_watched_then_and_a_new_one_is_not_tol
     idle = notation(BY_OWNER, attribution="team", team="office")
     samples = (
         (f'{BY_OWNER}{{team="office"}}', "9h", NOTHING),
-        (f'{BY_OWNER}{{team="office"}}', "1d", {idle: 0}),
+        (f'{BY_OWNER}{{team="office"}}', "1d", NOTHING),
         (f'{BY_OWNER}{{team="office"}}', "1d11h", {idle: 9}),
     )
     text = "attribution: [{label: team, expression: apiKey.team}]"
@@ -250,7 +251,8 @@ def test_an_owner_that_is_idle_at_night_is_watched_then_and_a_new_one_is_not_tol
 
 def test_the_rules_of_an_attribution_label_are_three_whatever_there_is() -> None:
     gateways = "gateways: [" + ", ".join(f"{{name: gw-{number}, namespace: ai}}" for number in range(40)) + "]\n"
-    counts = [len(group.rules) for text in ("", OWNERS, gateways + OWNERS) for group in spikes.build(spec_of(text))]
+    built = (spikes.build(spec_of(text)) for text in ("", OWNERS, gateways + OWNERS))
+    counts = [sum(len(group.rules) for group in groups) for groups in built]
     assert counts == [2, 8, 8]
 
 
