@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.promql import Matcher, eq, number, one_of
 from tollbook.gen.spec import Burn, Spec
 
@@ -22,28 +22,28 @@ def inhibit_rules(spec: Spec) -> list[dict[str, Any]]:
 
 def _lower_thresholds(spec: Spec) -> Iterator[dict[str, Any]]:
     """Of all budgets at once: an alert is only ever muted by one of its own budget."""
-    percents = _percents(spec) if spec.alerts.is_enabled(names.ALERT_BUDGET) else []
+    percents = _percents(spec) if spec.alerts.is_enabled(alert_names.BUDGET) else []
     for lower, percent in enumerate(percents[1:], start=1):
         yield _rule(_threshold([percent]), _threshold(percents[:lower]), names.BUDGET)
 
 
 def _forecast_of_what_is_spent(spec: Spec) -> Iterator[dict[str, Any]]:
-    are_enabled = all(map(spec.alerts.is_enabled, (names.ALERT_BUDGET, names.ALERT_BUDGET_FORECAST)))
+    are_enabled = all(map(spec.alerts.is_enabled, (alert_names.BUDGET, alert_names.BUDGET_FORECAST)))
     reached = [percent for percent in _percents(spec) if percent >= _ALL]
     if are_enabled and reached and any(budget.forecast for budget in spec.budgets):
-        yield _rule(_threshold(reached), (eq(names.ALERTNAME, names.ALERT_BUDGET_FORECAST),), names.BUDGET)
+        yield _rule(_threshold(reached), (eq(names.ALERTNAME, alert_names.BUDGET_FORECAST),), names.BUDGET)
 
 
 def _slower_burn(spec: Spec) -> Iterator[dict[str, Any]]:
-    if spec.alerts.is_enabled(names.ALERT_BUDGET_BURN) and any(len(budget.burn) > 1 for budget in spec.budgets):
+    if spec.alerts.is_enabled(alert_names.BUDGET_BURN) and any(len(budget.burn) > 1 for budget in spec.budgets):
         yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), names.BUDGET)
 
 
 def _of_absent_gateway(spec: Spec) -> Iterator[dict[str, Any]]:
-    muted = [alert for alert in names.ALERTS_ON_SCRAPED_GATEWAY if spec.alerts.is_enabled(alert)]
-    if muted and _is_told(spec, names.ALERT_GATEWAY_ABSENT):
+    muted = [alert for alert in alert_names.ON_SCRAPED_GATEWAY if spec.alerts.is_enabled(alert)]
+    if muted and _is_told(spec, alert_names.GATEWAY_ABSENT):
         yield _rule(
-            (eq(names.ALERTNAME, names.ALERT_GATEWAY_ABSENT),), (one_of(names.ALERTNAME, muted),), names.GATEWAY
+            (eq(names.ALERTNAME, alert_names.GATEWAY_ABSENT),), (one_of(names.ALERTNAME, muted),), names.GATEWAY
         )
 
 
@@ -58,11 +58,11 @@ def _percents(spec: Spec) -> list[Decimal]:
 
 
 def _threshold(percents: Iterable[Decimal]) -> tuple[Matcher, ...]:
-    return eq(names.ALERTNAME, names.ALERT_BUDGET), one_of(names.THRESHOLD, map(number, percents))
+    return eq(names.ALERTNAME, alert_names.BUDGET), one_of(names.THRESHOLD, map(number, percents))
 
 
 def _burn(speed: Burn) -> tuple[Matcher, ...]:
-    return eq(names.ALERTNAME, names.ALERT_BUDGET_BURN), eq(names.BURN, speed)
+    return eq(names.ALERTNAME, alert_names.BUDGET_BURN), eq(names.BURN, speed)
 
 
 def _rule(source: Iterable[Matcher], target: Iterable[Matcher], about: str) -> dict[str, Any]:

@@ -63,14 +63,12 @@ PERIOD = "period"
 PER = "per"
 #: By which labels a budget counts, joined by commas.
 MATCHES = "matches"
-#: Over which period or sliding window dollars are summed.
-WINDOW = "window"
-#: What of a budget is watched: its forecast, or a speed of burning.
-WATCH = "watch"
+#: Over which period or window dollars are summed; what of a budget is watched: its forecast, or a speed of burning.
+WINDOW, WATCH = "window", "watch"
 #: Tells the rules apart that record many facts of one kind.
 PACK = "pack"
-#: Which attribution label an alert is about.
-ATTRIBUTION = "attribution"
+#: Which attribution label, or which kind of fact, an alert is about.
+ATTRIBUTION, FACT = "attribution", "fact"
 TAG = "tag"
 VERSION = "version"
 #: "true" on the fact of a gateway that was told to count as older releases do.
@@ -183,6 +181,10 @@ PRICE_HIGH = "agentgateway:price_high_usd_per_mtok"
 LONG_CONTEXT_OVER = "agentgateway:long_context_over:tokens"
 REPORTED_1H, RECONCILIATION = "agentgateway:reported_usd:increase1h", "agentgateway:cost_usd:minus_reported1h"
 ANSWERS_1H, UNREPORTED_1H = "agentgateway:answers:increase1h", "agentgateway:answers_without_usage:increase1h"
+#: Dollars of the last hour by each value of an attribution label, and the most that is usual for an hour at this time.
+COST_BY_OWNER, COST_USUAL = "agentgateway:cost_usd:by_owner", "agentgateway:cost_usd:usual1h"
+#: Scrapes of a step that were there when the ledger looked at it, and those that came after.
+SCRAPES_SEEN, SCRAPES_LATE = "agentgateway:scrapes:seen", "agentgateway:scrapes:late"
 
 
 def budget_increase(window: Duration) -> str:
@@ -265,35 +267,6 @@ def cost_of_day(step: Duration) -> str:
 def unpriced_tokens(step: Duration) -> str:
     return f"agentgateway:unpriced_tokens:increase{step}"
 
-
-# ---- Alerts ------------------------------------------------------------------------------------------
-ALERT_BUDGET = "LLMBudgetThresholdReached"
-ALERT_UNPRICED, ALERT_UNPRICED_SHARE = "LLMTokensUnpriced", "LLMUnpricedShareHigh"
-ALERT_BUDGET_FORECAST, ALERT_BUDGET_BURN = "LLMBudgetForecastOverLimit", "LLMBudgetBurn"
-ALERT_PRICES_STALE, ALERT_ANSWERED_BY_UNLISTED = "LLMPricesNotRecorded", "LLMModelAnsweredByUnlisted"
-ALERT_CATALOG, ALERT_RECONCILIATION = "LLMCatalogLookupsNotExact", "LLMCostDisagreesWithGateway"
-ALERT_GATEWAY_ABSENT, ALERT_TARGET_DOWN = "LLMGatewayNotScraped", "LLMGatewayTargetDown"
-ALERT_SCRAPED_TWICE = "LLMGatewayScrapedTwice"
-ALERT_VERSION, ALERT_VERSION_UNKNOWN = "LLMGatewayVersionDiffers", "LLMGatewayVersionUnknown"
-ALERT_UNLISTED, ALERT_LABEL_HIDDEN = "LLMGatewayUnlisted", "LLMMetricLabelHidden"
-ALERT_MISREAD = "LLMCachedTokensExceedInput"
-ALERT_SUMS_MISSING, ALERT_COUNTERS_FROZEN = "LLMTokenSumsMissing", "LLMTokenCountersFrozen"
-ALERT_NO_USAGE = "LLMRequestsWithoutUsage"
-ALERT_UNATTRIBUTED, ALERT_OVER_LIMIT = "LLMSpendUnattributed", "LLMAttributionOverLimit"
-ALERT_RULES_FAILING, ALERT_RULES_MISSED = "LLMCostRulesFailing", "LLMCostRulesMissed"
-ALERT_CALENDAR_ENDS = "LLMCalendarEnds"
-
-#: Alerts about what is scraped of one gateway: while none of its pods is, they say nothing new. Those about tokens that
-#: were counted (without a price, without an owner) stay true and stay.
-ALERTS_ON_SCRAPED_GATEWAY = (
-    ALERT_TARGET_DOWN,
-    *(ALERT_VERSION, ALERT_VERSION_UNKNOWN, ALERT_LABEL_HIDDEN),
-    ALERT_SUMS_MISSING,
-    ALERT_COUNTERS_FROZEN,
-    ALERT_NO_USAGE,
-    ALERT_CATALOG,
-    ALERT_RECONCILIATION,
-)
 
 #: Where the runbooks are published unless the spec says otherwise.
 RUNBOOKS = "https://github.com/tollbook/tollbook/blob/main/docs/runbooks"

@@ -178,8 +178,8 @@ def without_label(expr: Expr, label: str) -> Expr:
     return label_replace(expr, label, "", label, ".+")
 
 
-def count_values(label: str, expr: Expr) -> Expr:
-    return call("count_values", quote(label), expr)
+def count_values(label: str, expr: Expr, by: Sequence[str] = ()) -> Expr:
+    return aggregate("count_values", Expr(f"{quote(label)}, {expr}"), by)
 
 
 def vector(value: Decimal | int) -> Expr:

@@ -16,11 +16,14 @@ from tollbook.rules import (
     budget_facts,
     budgets,
     calendar,
+    contradictions,
     cost,
     evaluation,
     facts,
     horizon,
     hours,
+    integrity,
+    lateness,
     ledger,
     misread,
     pace,
@@ -29,6 +32,7 @@ from tollbook.rules import (
     reported,
     requests,
     settings,
+    spikes,
     targets,
     tiers,
     tokens,
@@ -51,6 +55,7 @@ FACTS: tuple[ModuleType, ...] = (facts, prices, budget_facts)
 #: Each has groups of its own (`build`), which read the ledger over ranges: a ruler may move, delay and cut them.
 READERS: tuple[ModuleType, ...] = (
     *(totals, calendar, hours, budgets, pace, reconciliation, attribution),
+    *(spikes, contradictions, lateness, integrity),
     *(
         targets,
         unlisted,

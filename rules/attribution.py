@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
-from tollbook.gen.promql import aggregate, binary, both, matches, matches_not, scalar, series, sum_by, sum_of_steps
+from tollbook.gen.promql import (
+    aggregate,
+    binary,
+    both,
+    matches,
+    matches_not,
+    over_time,
+    scalar,
+    series,
+    sum_by,
+    sum_of_steps,
+)
 from tollbook.gen.spec import Attribution, Spec
 from tollbook.rules.booking import NOBODY
-from tollbook.rules.selectors import scraped
+from tollbook.rules.selectors import LOOKBACK, by_gateway
 
 HOUR = Duration.parse("1h")
 HOLD = Duration.parse("15m")
@@ -35,7 +46,7 @@ def _unattributed(spec: Spec, entry: Attribution) -> Alert:
     share = binary(nobody, "/", sum_by(by, sum_of_steps(cost, HOUR)))
     much = binary(nobody, ">", scalar(LEAST_USD))
     return Alert(
-        alert=names.ALERT_UNATTRIBUTED,
+        alert=alert_names.UNATTRIBUTED,
         expr=both(binary(binary(scalar(100), "*", share), ">", scalar(UNATTRIBUTED_PERCENT)), much),
         hold=HOLD,
         labels={names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},
@@ -52,11 +63,12 @@ def _unattributed(spec: Spec, entry: Attribution) -> Alert:
 
 
 def _over_limit(spec: Spec, entry: Attribution) -> Alert:
-    counted = scraped(spec, names.TOKEN_USAGE_SUM).where(matches_not(entry.label, NOBODY)).now()
-    by = (names.GATEWAY, *spec.prometheus.keep_labels)
+    """As the ledger sees them: also owners whom a label of their target hides."""
+    by = by_gateway(spec)
+    counted = over_time("last", series(names.USAGE_SEEN, matches_not(entry.label, NOBODY)), LOOKBACK)
     values = aggregate("count", aggregate("group", counted, (entry.label, *by)), by)
     return Alert(
-        alert=names.ALERT_OVER_LIMIT,
+        alert=alert_names.OVER_LIMIT,
         expr=binary(values, ">", scalar(entry.limit)),
         hold=HOLD,
         labels={names.ATTRIBUTION: entry.label, names.SEVERITY: "warning"},

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, listed, own, queried, row_label, row_value, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
@@ -235,7 +235,7 @@ def _alert(spec: Spec, shape: Shape) -> Alert:
     spent = recorded(names.BUDGET_SPENT, shape)
     reached = binary(binary(binary(scalar(0), "*", at), "+", spent, on=shape.by, group_left=()), ">=", at)
     return Alert(
-        alert=names.ALERT_BUDGET,
+        alert=alert_names.BUDGET,
         expr=reached,
         hold=Duration(0),
         labels=shape.labels,

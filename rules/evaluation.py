@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
@@ -26,7 +26,7 @@ def build(spec: Spec) -> tuple[RuleGroup, ...]:
 
 def _failing(spec: Spec) -> Alert:
     return Alert(
-        alert=names.ALERT_RULES_FAILING,
+        alert=alert_names.RULES_FAILING,
         expr=_rising(spec, names.RULE_FAILURES),
         hold=Duration(0),
         labels={names.SEVERITY: "critical"},
@@ -43,7 +43,7 @@ def _failing(spec: Spec) -> Alert:
 
 def _missed(spec: Spec) -> Alert:
     return Alert(
-        alert=names.ALERT_RULES_MISSED,
+        alert=alert_names.RULES_MISSED,
         expr=_rising(spec, names.RULE_GROUPS_MISSED),
         hold=Duration(0),
         labels={names.SEVERITY: "warning"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
@@ -32,7 +32,7 @@ def _changes_to_the_end(timezone: str) -> bool:
 def _ends(spec: Spec) -> Alert:
     seconds_left = binary(scalar(int(HORIZON.timestamp())), "-", clock())
     return Alert(
-        alert=names.ALERT_CALENDAR_ENDS,
+        alert=alert_names.CALENDAR_ENDS,
         expr=binary(binary(seconds_left, "/", scalar(_DAY_SECONDS)), "<=", scalar(WARNING_DAYS)),
         hold=Duration(0),
         labels={names.SEVERITY: "warning"},

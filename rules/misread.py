@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
@@ -23,7 +23,7 @@ def _misread(spec: Spec) -> Alert:
     misread = sum_of_steps(series(names.misread_tokens(spec.prometheus.step)), WITHIN)
     by = (*booking.placed(spec), names.MODEL, names.POD, names.INSTANCE, *spec.prometheus.keep_labels)
     return Alert(
-        alert=names.ALERT_MISREAD,
+        alert=alert_names.MISREAD,
         expr=binary(booking.in_figures(spec, sum_by(by, misread)), ">", scalar(0)),
         hold=MISREAD_FOR,
         labels={names.SEVERITY: "warning"},

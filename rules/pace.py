@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
@@ -174,7 +174,7 @@ def _over_limit(spec: Spec, shape: Shape, period: Period) -> Alert:
     is_known = binary(_known_of(spec, shape, window), ">=", scalar(KNOWN_AT_LEAST.seconds))
     told = both(both(over, within), is_known)
     return Alert(
-        alert=names.ALERT_BUDGET_FORECAST,
+        alert=alert_names.BUDGET_FORECAST,
         expr=binary(_watching(spec, shape, FORECAST), "*", told, on=shape.by, group_left=()),
         hold=FORECAST_HOLD,
         labels=shape.labels,
@@ -199,7 +199,7 @@ def _burn(spec: Spec, shape: Shape, row: BurnRow) -> Alert:
     lately = binary(recorded(names.budget_increase(row.short), shape), "*", scalar(row.shorts_in_long))
     burns = both(spent, binary(lately, ">=", share))
     return Alert(
-        alert=names.ALERT_BUDGET_BURN,
+        alert=alert_names.BUDGET_BURN,
         expr=binary(_watching(spec, shape, row.speed.value), "*", burns, on=shape.by, group_left=()),
         hold=row.hold,
         labels={**shape.labels, names.BURN: row.speed.value},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, listed, own, row_value, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, RuleGroup
@@ -54,7 +54,7 @@ def _alert(spec: Spec) -> Alert:
     tolerated = binary(scalar(SHARE), "*", sum_by(by, just_recorded(spec, series(names.REPORTED_1H))))
     worth_telling = both(binary(size, ">", scalar(LEAST_USD)), binary(size, ">", tolerated))
     return Alert(
-        alert=names.ALERT_RECONCILIATION,
+        alert=alert_names.RECONCILIATION,
         expr=both(difference, worth_telling),
         hold=HOLD,
         labels={names.SEVERITY: "warning"},
@@ -64,9 +64,9 @@ def _alert(spec: Spec) -> Alert:
                 f"Gateway {label(names.GATEWAY)}, provider {label(names.PROVIDER)}, model {label(names.MODEL)}: in the "
                 f"last hour the dollars recorded here less the gateway's own are {value(decimals=2)}, more than "
                 f"{SHARE * 100:.0f} percent of them. Likely causes, in order: (1) tokens are meant otherwise: cached "
-                f"ones are counted twice or left out, because the gateway reports them wrong ({names.ALERT_MISREAD}), "
+                f"ones are counted twice or left out, because the gateway reports them wrong ({alert_names.MISREAD}), "
                 "the model's format in the spec is not its provider's, or the pods run a build of which the spec says "
-                f"another version ({names.ALERT_VERSION_UNKNOWN}); (2) one side knows a condition that the "
+                f"another version ({alert_names.VERSION_UNKNOWN}); (2) one side knows a condition that the "
                 "other does not: a tier for long contexts, a service tier; (3) the model's prices in the spec and in "
                 "the gateway's catalog differ, or are only in one of them. Compare the gateway's log of one request "
                 "with the provider's invoice, then the prices." + _both_sides(spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, label_if_any, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
@@ -63,7 +63,7 @@ def _absent(spec: Spec) -> Alert:
     missing = either(gone, never_seen)
     where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
     return Alert(
-        alert=names.ALERT_GATEWAY_ABSENT,
+        alert=alert_names.GATEWAY_ABSENT,
         expr=missing,
         hold=ABSENT_FOR,
         labels={names.SEVERITY: "warning"},
@@ -72,7 +72,7 @@ def _absent(spec: Spec) -> Alert:
             "description": (
                 f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR} (job "
                 f"{label(names.JOB)}). Likely causes, in order: it has no pods, or runs under another name than the "
-                f"spec's ({names.ALERT_UNLISTED} would tell it); its monitor is not applied, or Prometheus does not "
+                f"spec's ({alert_names.UNLISTED} would tell it); its monitor is not applied, or Prometheus does not "
                 "select it (compare its labels with the spec's); a network policy blocks the metrics port. Prometheus' "
                 "page Status > Targets tells them apart. If the gateway was removed on purpose, take it out of the "
                 f"spec; one that no spec names ends by itself after {REMEMBERED}."
@@ -111,7 +111,7 @@ def _down(spec: Spec) -> Alert:
     by = (*by_gateway(spec), names.POD, names.INSTANCE)
     down = aggregate("min", binary(targets(spec), "==", scalar(0)), by)
     return Alert(
-        alert=names.ALERT_TARGET_DOWN,
+        alert=alert_names.TARGET_DOWN,
         # Where none is alive, the alert above tells it once.
         expr=both(down, alive(targets(spec)), on=by_gateway(spec)),
         hold=DOWN_FOR,
@@ -133,7 +133,7 @@ def _doubled(spec: Spec) -> Alert:
     shown = _named_by_address(builds(spec))
     twice = binary(aggregate("count", shown, (*by_gateway(spec), names.NAMESPACE, _PROCESS)), ">", scalar(1))
     return Alert(
-        alert=names.ALERT_SCRAPED_TWICE,
+        alert=alert_names.SCRAPED_TWICE,
         expr=aggregate("count", twice, by_gateway(spec)),
         hold=TWICE_FOR,
         labels={names.SEVERITY: "critical"},
@@ -159,7 +159,7 @@ def _scraped_by_others(spec: Spec) -> Alert:
         _also_ours(spec, named.now(), (*kept, names.NAMESPACE, names.POD)),
     )
     return Alert(
-        alert=names.ALERT_SCRAPED_TWICE,
+        alert=alert_names.SCRAPED_TWICE,
         expr=aggregate("count", same, (*by_gateway(spec), names.JOB)),
         hold=TWICE_FOR,
         labels={names.SEVERITY: "info"},

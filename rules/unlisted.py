@@ -1,9 +1,10 @@
-"""Gateways that show tokens but are not in the spec: they are counted under the names that they show."""
+"""What uses tokens and is not in the spec: gateways, counted under the names that they show; more model names than are
+kept apart; and gateways and owners whose labels a target hides."""
 
 from __future__ import annotations
 
-from tollbook.gen import names
-from tollbook.gen.annotations import label, value
+from tollbook.gen import alert_names, names
+from tollbook.gen.annotations import label, label_if_any, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
@@ -13,6 +14,7 @@ from tollbook.gen.promql import (
     binary,
     copy_label,
     either,
+    eq,
     labelled,
     none_of,
     scalar,
@@ -30,10 +32,11 @@ WITHIN = Duration.parse("1h")
 #: A gateway that is created is seldom written into the spec in the same minute.
 UNLISTED_FOR = Duration.parse("10m")
 HIDDEN_FOR = Duration.parse("10m")
+FOLDED_FOR = Duration.parse("10m")
 
 
 def build(spec: Spec) -> tuple[RuleGroup, ...]:
-    alerts = (_unlisted(spec), _hidden(spec))
+    alerts = (_unlisted(spec), _hidden(spec), _folded(spec))
     return (RuleGroup(f"{names.GROUP_PREFIX}.unlisted", spec.prometheus.step, alerts, home="unlisted"),)
 
 
@@ -47,7 +50,7 @@ def _unlisted(spec: Spec) -> Alert:
     )
     tokens = sum_by((*by_gateway(spec), names.JOB), used)
     return Alert(
-        alert=names.ALERT_UNLISTED,
+        alert=alert_names.UNLISTED,
         expr=unless(binary(tokens, ">", scalar(0)), fact(spec, names.GATEWAY_INFO), on=(names.GATEWAY,)),
         hold=UNLISTED_FOR,
         labels={names.SEVERITY: "warning"},
@@ -59,6 +62,31 @@ def _unlisted(spec: Spec) -> Alert:
                 "or an alert that names a gateway does not see it. If it is a gateway of the spec under another name, "
                 "correct the name; if it is new, add it; standalone gateways all call themselves default/default until "
                 "the spec names them by instances."
+            ),
+        },
+    )
+
+
+def _folded(spec: Spec) -> Alert:
+    """The ledger sums them under one name; what it is worth is not known."""
+    by, limit = by_gateway(spec), spec.limits.models_per_gateway
+    tokens = series(names.unpriced_tokens(spec.prometheus.step))
+    others = tokens.where(eq(names.REQUEST_MODEL, names.OTHER), eq(names.RESPONSE_MODEL, names.OTHER))
+    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
+    return Alert(
+        alert=alert_names.MODELS_OVER_LIMIT,
+        expr=binary(sum_by(by, sum_of_steps(others, WITHIN)), ">", scalar(0)),
+        hold=FOLDED_FOR,
+        labels={names.SEVERITY: "warning"},
+        annotations={
+            "summary": "An AI gateway shows more model names than are kept apart, so some are summed as other.",
+            "description": (
+                f"Gateway {label(names.GATEWAY)}{where} used {value(decimals=0)} tokens in the last {WITHIN} of models "
+                f"that the spec does not list, under so many names that only the {limit} that use the most are kept "
+                f"apart. The others stand under {names.OTHER}: their tokens are counted, have no price and cannot be "
+                f"priced later. Look at the names that {alert_names.UNPRICED} tells. If they are real, add the models "
+                "or their aliases to the spec, or raise limits.models_per_gateway; if a client makes them up, find it, "
+                "and let the gateway's routes accept only the models that you offer."
             ),
         },
     )
@@ -76,7 +104,7 @@ def _hidden(spec: Spec) -> Alert:
         for entry in spec.attribution
     ]
     return Alert(
-        alert=names.ALERT_LABEL_HIDDEN,
+        alert=alert_names.LABEL_HIDDEN,
         expr=either(labelled(_count(spec, _other_gateway(counter)), _HIDDEN, names.GATEWAY), *owners),
         hold=HIDDEN_FOR,
         labels={names.SEVERITY: "warning"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, listed, own, row_label, row_value, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
@@ -65,7 +65,7 @@ def _by_names(spec: Spec) -> tuple[str, ...]:
 def _unpriced(spec: Spec) -> Alert:
     used = sum_by(_by_names(spec), sum_of_steps(series(names.unpriced_tokens(spec.prometheus.step)), UNPRICED_WITHIN))
     return Alert(
-        alert=names.ALERT_UNPRICED,
+        alert=alert_names.UNPRICED,
         expr=binary(used, ">", scalar(0)),
         hold=Duration(0),
         labels={names.SEVERITY: "warning"},
@@ -92,7 +92,7 @@ def _answered_by_unlisted(spec: Spec) -> Alert:
     price = series(names.PRICE_NOW, own(names.PROVIDER), own(names.MODEL))
     row = f"\n- {row_label('', names.TOKEN_TYPE)}: {row_value(decimals=4)} USD per 1,000,000 tokens"
     return Alert(
-        alert=names.ALERT_ANSWERED_BY_UNLISTED,
+        alert=alert_names.ANSWERED_BY_UNLISTED,
         # Providers make up names of answers: so many of a gateway are told as are kept apart.
         expr=largest(spec.limits.models_per_gateway, billed, by_gateway(spec)),
         hold=Duration(0),
@@ -125,7 +125,7 @@ def _share(spec: Spec) -> Alert:
     percent = binary(binary(scalar(100), "*", unpriced), "/", used)
     many = binary(unpriced, ">=", scalar(SHARE_OF_TOKENS))
     return Alert(
-        alert=names.ALERT_UNPRICED_SHARE,
+        alert=alert_names.UNPRICED_SHARE,
         expr=both(binary(percent, ">", scalar(SHARE_PERCENT)), many),
         hold=SHARE_FOR,
         labels={names.SEVERITY: "critical"},
@@ -134,7 +134,7 @@ def _share(spec: Spec) -> Alert:
             "description": (
                 f"{value(decimals=1)} percent of the tokens that gateway {label(names.GATEWAY)} used in the last hour "
                 f"have no price, and up to {SHARE_PERCENT} percent are tolerated. Budgets and totals leave them out, "
-                f"and a price that is added later does not count backwards. {names.ALERT_UNPRICED} names the models: "
+                f"and a price that is added later does not count backwards. {alert_names.UNPRICED} names the models: "
                 "add them to models in the spec."
             ),
         },
@@ -147,7 +147,7 @@ def _prices_missing(spec: Spec) -> Alert:
     recorded = series(names.PRICE, eq(names.SPEC, spec.id)).now(Duration(1))
     models = aggregate("count", aggregate("group", recorded, (names.PROVIDER, names.MODEL)))
     return Alert(
-        alert=names.ALERT_PRICES_STALE,
+        alert=alert_names.PRICES_STALE,
         expr=binary(either(models, vector(0)), "<", scalar(stated)),
         hold=PRICES_FOR,
         labels={names.SEVERITY: "critical"},
@@ -170,7 +170,7 @@ def _not_listed(spec: Spec) -> Alert:
     many = binary(sum_by((*by, names.STATUS), risen(spec, lookups, LOOKUPS_WITHIN)), ">=", scalar(LOOKUPS_ENOUGH))
     used = binary(under_figures_gateway(spec, series(names.USAGE_SEEN).now()), ">", scalar(0))
     return Alert(
-        alert=names.ALERT_CATALOG,
+        alert=alert_names.CATALOG,
         expr=unless(both(many, used, on=by), _free(), on=by),
         hold=Duration(0),
         labels={names.SEVERITY: "warning"},
@@ -181,7 +181,7 @@ def _not_listed(spec: Spec) -> Alert:
                 f"provider {label(names.PROVIDER)}, request model {label(names.REQUEST_MODEL)}, response model "
                 f"{label(names.RESPONSE_MODEL)}, found no price in its catalog: {label(names.STATUS)} (Missing: the "
                 "model is not listed, Unpriced: it is listed without rates). The gateway's own dollars lack them. The "
-                f"figures here are made of the prices in the spec: they lack them too where {names.ALERT_UNPRICED} "
+                f"figures here are made of the prices in the spec: they lack them too where {alert_names.UNPRICED} "
                 "names this model, and nowhere else. Add the model to the gateway's catalog."
             ),
         },
@@ -203,7 +203,7 @@ def _no_catalog(spec: Spec) -> Alert:
         for matcher in (eq(names.STATUS, names.NO_CATALOG), none_of(names.STATUS, [names.NO_CATALOG]))
     )
     return Alert(
-        alert=names.ALERT_CATALOG,
+        alert=alert_names.CATALOG,
         expr=labelled(both(without, found), names.STATUS, names.NO_CATALOG),
         hold=CATALOG_FOR,
         labels={names.SEVERITY: "info"},

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
@@ -86,7 +86,7 @@ def _sums_missing(spec: Spec) -> Alert:
         for metric in (names.TOKEN_USAGE_SUM, names.LLM_REQUESTS)
     )
     return Alert(
-        alert=names.ALERT_SUMS_MISSING,
+        alert=alert_names.SUMS_MISSING,
         expr=unless(unless(binary(either(lookups, native), ">", scalar(0)), sums), requests),
         hold=MISSING_FOR,
         labels={names.SEVERITY: "critical"},
@@ -110,7 +110,7 @@ def _frozen(spec: Spec) -> Alert:
     answers = sum_by(kept, both(_answers(spec, LATELY), _bearing(spec), on=_by_model(spec)))
     tokens = sum_by(kept, sum_of_steps(series(names.tokens(step)), LATELY))
     return Alert(
-        alert=names.ALERT_COUNTERS_FROZEN,
+        alert=alert_names.COUNTERS_FROZEN,
         expr=unless(binary(answers, ">=", scalar(FLOWING)), binary(tokens, ">", scalar(0))),
         hold=FROZEN_FOR,
         labels={names.SEVERITY: "warning"},
@@ -121,7 +121,7 @@ def _frozen(spec: Spec) -> Alert:
                 "models that report tokens at other times or stream, and not a token was metered: their spend is in "
                 "no figure. Likely causes, in order: clients that stream with stream_options.include_usage: false; a "
                 f"provider, or a proxy before it, that stopped reporting usage; rules that fail "
-                f"({names.ALERT_RULES_FAILING}). Ask the gateway's log for the usage of one request "
+                f"({alert_names.RULES_FAILING}). Ask the gateway's log for the usage of one request "
                 "(gen_ai.usage.output_tokens): where it is there, the rules are at fault, else the provider or the "
                 "client."
             ),
@@ -133,7 +133,7 @@ def _unreported(spec: Spec) -> Alert:
     missing = both(just_recorded(spec, series(names.UNREPORTED_1H)), _bearing(spec), on=_by_model(spec))
     enough = binary(just_recorded(spec, series(names.ANSWERS_1H)), ">=", scalar(ENOUGH_REQUESTS))
     return Alert(
-        alert=names.ALERT_NO_USAGE,
+        alert=alert_names.NO_USAGE,
         expr=binary(missing, ">", binary(enough, "*", scalar(Decimal(UNREPORTED_PERCENT) / 100))),
         hold=UNREPORTED_FOR,
         labels={names.SEVERITY: "warning"},
@@ -156,7 +156,7 @@ def _never_reported(spec: Spec) -> Alert:
     """What cannot be decided: whether the model bills no tokens, or its provider does not report them."""
     silent = unless(just_recorded(spec, series(names.ANSWERS_1H)), _bearing(spec), on=_by_model(spec))
     return Alert(
-        alert=names.ALERT_NO_USAGE,
+        alert=alert_names.NO_USAGE,
         expr=binary(silent, ">=", scalar(ENOUGH_REQUESTS)),
         hold=UNREPORTED_FOR,
         labels={names.SEVERITY: "info"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.annotations import label, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import RELEASE
@@ -43,7 +43,7 @@ def _differs(spec: Spec) -> Alert:
     counted = aggregate("count", others, (*by_gateway(spec), names.TAG))
     differing = binary(counted, "*", _stated(spec), on=(names.GATEWAY,), group_left=(names.VERSION,))
     return Alert(
-        alert=names.ALERT_VERSION,
+        alert=alert_names.VERSION,
         expr=differing,
         hold=DIFFERS_FOR,
         labels={names.SEVERITY: "warning"},
@@ -62,7 +62,7 @@ def _differs(spec: Spec) -> Alert:
 def _unknown(spec: Spec) -> Alert:
     builds = of_gateways(spec, names.BUILD_INFO, matches_not(names.TAG, RELEASE))
     return Alert(
-        alert=names.ALERT_VERSION_UNKNOWN,
+        alert=alert_names.VERSION_UNKNOWN,
         expr=binary(aggregate("count", builds, (*by_gateway(spec), names.TAG)), ">", scalar(0)),
         hold=DIFFERS_FOR,
         labels={names.SEVERITY: "info"},

@@ -15,7 +15,7 @@ from promtool_cases import Case, all_rules, failures, rule_file
 from spec_builders import JOB, notation, spec_of
 
 from tollbook import rules
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.alert_names import ALERTS, OF_TWO_SEVERITIES, SEVERITY_IN_BUDGETS, STATE_THEIR_HOLD
 from tollbook.gen.durations import Duration
 from tollbook.gen.errors import FindingsError
@@ -205,7 +205,7 @@ def test_a_budget_s_name_is_no_time() -> None:
         alerts: {rules: {LLMBudgetForecastOverLimit: {for: 1h}}}
         """
     )
-    (forecast,) = [alert for alert in alerts_of(spec) if alert.alert == names.ALERT_BUDGET_FORECAST]
+    (forecast,) = [alert for alert in alerts_of(spec) if alert.alert == alert_names.BUDGET_FORECAST]
     assert (str(forecast.hold), "Budget saved for 30m:" in forecast.annotations["description"]) == ("1h", True)
 
 

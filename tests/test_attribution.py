@@ -102,6 +102,15 @@ def test_alerts_tell_of_spend_without_a_name_and_of_too_many_names(promtool: Pat
     assert failures(promtool, *(case_of(name, "18m") for name in CASES)) == {}
 
 
+def test_an_owner_whom_a_target_hides_is_counted_under_the_metric_s_own_name(promtool: Path) -> None:
+    """Three teams behind one target that bears a team itself: those are booked, and so they are what is over."""
+    series = {up(team="platform"): WATCHED}
+    for team in ("a", "b", "c"):
+        series |= used("platform", 9_000, exported_team=team)
+    moments = ((OVER_LIMIT, "16m", ()), (OVER_LIMIT, "17m", (over_limit(3),)))
+    assert failures(promtool, Case("hidden", rules_of(spec_of(TEAMS)), series, alerts=moments)) == {}
+
+
 def test_both_alerts_wait_for_a_quarter_of_an_hour(promtool: Path) -> None:
     """Values are seen at the second minute's end, dollars are counted by then as well."""
     series = {up(): WATCHED, **used("unknown", 9_000), **used("a", 1), **used("b", 1), **used("c", 1)}

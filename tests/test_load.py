@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.durations import Duration
 from tollbook.gen.errors import FindingsError, Severity
 from tollbook.gen.load import Loaded, load
@@ -285,20 +285,20 @@ def test_alerts_are_as_their_user_wants_them() -> None:
     alerts = load(FULL, "spec.yaml").spec.alerts
     assert alerts.labels == {"owner": "platform", "namespace": "observability"}
     assert alerts.rules == {
-        names.ALERT_PRICES_STALE: AlertSetting(enabled=True, severity="info", hold=None, labels={}),
-        names.ALERT_UNPRICED: AlertSetting(
+        alert_names.PRICES_STALE: AlertSetting(enabled=True, severity="info", hold=None, labels={}),
+        alert_names.UNPRICED: AlertSetting(
             enabled=True, severity=None, hold=Duration.parse("2h"), labels={"on_call": "finops"}
         ),
-        names.ALERT_NO_USAGE: AlertSetting(enabled=False, severity=None, hold=None, labels={}),
+        alert_names.NO_USAGE: AlertSetting(enabled=False, severity=None, hold=None, labels={}),
     }
-    assert [alerts.is_enabled(alert) for alert in (names.ALERT_NO_USAGE, names.ALERT_UNPRICED)] == [False, True]
-    assert alerts.is_enabled(names.ALERT_BUDGET)
+    assert [alerts.is_enabled(alert) for alert in (alert_names.NO_USAGE, alert_names.UNPRICED)] == [False, True]
+    assert alerts.is_enabled(alert_names.BUDGET)
 
 
 @pytest.mark.parametrize("text", ["0s", "0m", "90s", "100y"])
 def test_an_alert_may_fire_at_once_or_late(text: str) -> None:
     settings_ = load(f"{MINIMAL}alerts: {{rules: {{LLMTokensUnpriced: {{for: {text}}}}}}}\n", "spec.yaml").spec.alerts
-    assert settings_.rules[names.ALERT_UNPRICED].hold == Duration.parse(text)
+    assert settings_.rules[alert_names.UNPRICED].hold == Duration.parse(text)
 
 
 def test_percentages_need_no_order() -> None:

@@ -35,6 +35,8 @@ CONTRACT = {
     "agentgateway:input_tokens:by_gateway": ('gateway="ai/gw",cluster="eu"', 0),
     "agentgateway:output_tokens:by_gateway": ('gateway="ai/gw",cluster="eu"', 100_000),
     "agentgateway:cost_usd:by_gateway": ('gateway="ai/gw",cluster="eu"', 1),
+    "agentgateway:cost_usd:by_owner": ('attribution="team",team="search"', 1),
+    "agentgateway:scrapes:seen": ('gateway="ai/gw",cluster="eu",job="monitoring/agentgateway-cost"', 2),
     "agentgateway:cost_usd:total_hourly": ('cluster="eu"', 1),
     "agentgateway:cost_usd:total_daily": ('cluster="eu"', 1),
     "agentgateway:cost_usd:total_weekly": ('cluster="eu"', 1),
@@ -120,6 +122,8 @@ def test_records_and_labels_are_names_that_every_prometheus_accepts() -> None:
     assert alerts == {
         *("LLMBudgetThresholdReached", "LLMBudgetForecastOverLimit", "LLMBudgetBurn"),
         *("LLMCostDisagreesWithGateway", "LLMSpendUnattributed", "LLMAttributionOverLimit"),
+        *("LLMSpendSpike", "LLMFactContradicted", "LLMScrapesLate", "LLMFiguresMissing", "LLMLedgerRecordedTwice"),
+        "LLMModelNamesOverLimit",
         "LLMCachedTokensExceedInput",
         "LLMCatalogLookupsNotExact",
         "LLMCostRulesFailing",

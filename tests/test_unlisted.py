@@ -1,4 +1,5 @@
-"""Gateways that are counted though the spec does not name them are told, and labels that a target hides."""
+"""Gateways that are counted though the spec does not name them are told, more model names than are kept apart, and
+labels that a target hides."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from gateway_series import tokens
-from promtool_cases import Case, failures, rule_file
-from spec_builders import JOB, notation, spec_of
+from promtool_cases import Case, failures, money_rules, rule_file
+from spec_builders import JOB, counter, notation, spec_of
+from spec_builders import up as pod_up
 
 from tollbook.gen.spec import Histograms, Selection, Spec
 from tollbook.rules import facts, unlisted
 
-UNLISTED, HIDDEN = "LLMGatewayUnlisted", "LLMMetricLabelHidden"
+UNLISTED, HIDDEN, FOLDED = "LLMGatewayUnlisted", "LLMMetricLabelHidden", "LLMModelNamesOverLimit"
 KEEP = "prometheus: {keep_labels: [cluster]}"
 
 Expected = tuple[dict[str, str], ...]
@@ -117,6 +119,65 @@ def test_a_standalone_gateway_is_known_by_the_name_that_the_spec_gives_it(promto
     series = {metered("", job="proxies", booked_gateway="edge"): "7x60", unnamed: "0 7x60"}
     alerts = ((UNLISTED, "11m", (told("default/default", 77, "proxies"),)),)
     assert failures(promtool, case("standalone", standalone, series, *alerts)) == {}
+
+
+# ---- More model names than are kept apart ----------------------------------------------------------------------------
+
+
+def unpriced(gateway: str, name: str = "other", token_type: str = "output", **labels: str) -> str:
+    own = {"gateway": gateway, "gen_ai_system": "openai", "gen_ai_token_type": token_type, **labels}
+    names = {"gen_ai_request_model": name, "gen_ai_response_model": name}
+    return notation("agentgateway:unpriced_tokens:increase1m", **{**own, **names, **labels})
+
+
+def folded(count: int, limit: int = 100, gateway: str = "ai/gw", **labels: str) -> dict[str, str]:
+    where = "".join(f", {name} {value}" for name, value in labels.items())
+    return {
+        "severity": "warning",
+        "gateway": gateway,
+        **labels,
+        "annotation:summary": (
+            "An AI gateway shows more model names than are kept apart, so some are summed as other."
+        ),
+        "annotation:description": (
+            f"Gateway {gateway}{where} used {count} tokens in the last 1h of models that the spec does not list, under "
+            f"so many names that only the {limit} that use the most are kept apart. The others stand under other: "
+            "their tokens are counted, have no price and cannot be priced later. Look at the names that "
+            "LLMTokensUnpriced tells. If they are real, add the models or their aliases to the spec, or raise "
+            "limits.models_per_gateway; if a client makes them up, find it, and let the gateway's routes accept only "
+            "the models that you offer."
+        ),
+    }
+
+
+def test_model_names_beyond_the_limit_are_told_by_gateway_and_cluster(promtool: Path) -> None:
+    """After ten minutes, until none was used for an hour; a name that is kept apart never is, nor one that merely asked
+    for a model called other."""
+    series = {
+        unpriced("ai/gw", cluster="eu"): "0x4 700 0x100",
+        unpriced("ai/gw", token_type="input", cluster="eu"): "0x4 50 0x100",
+        unpriced("ai/gw", cluster="us"): "0x6 3 0x100",
+        unpriced("ai/other", "made-up", cluster="us"): "9x100",
+        unpriced("ai/other", gen_ai_response_model="made-up", cluster="us"): "9x100",
+    }
+    eu, us = folded(750, 20, cluster="eu"), folded(3, 20, cluster="us")
+    moments = (("14m", ()), ("15m", (eu,)), ("16m", (eu,)), ("17m", (eu, us)), ("64m", (eu, us)), ("65m", (us,)))
+    alerts = ((FOLDED, at, expected) for at, expected in moments)
+    spec = spec_of(f"{KEEP}\nlimits: {{models_per_gateway: 20}}")
+    assert failures(promtool, case("folded", spec, series, *alerts)) == {}
+
+
+@pytest.mark.parametrize(("names", "told_of"), [(20, ()), (21, (folded(80, 20),))])
+def test_the_alert_on_model_names_means_what_the_ledger_folds(names: int, told_of: Expected, promtool: Path) -> None:
+    """Twenty names are the limit. Each uses 100 tokens and less, the one beyond them the least."""
+    spec = spec_of("limits: {models_per_gateway: 20}")
+    series = {pod_up("pod"): "1x60"}
+    for number in range(names):
+        name = f"made-up-{number:02}"
+        series[counter(gen_ai_request_model=name, gen_ai_response_model=name)] = f"_x2 {100 - number}x60"
+    rules = money_rules(spec, unlisted)
+    told_at = ((FOLDED, "11m", ()), (FOLDED, "12m", told_of))
+    assert failures(promtool, Case("ledger", rules, series, alerts=told_at, scraped_every="30s")) == {}
 
 
 # ---- Labels that a target hides --------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from promtool_cases import Case, Samples, failures
 from spec_builders import notation
 
 from bench.measure import groups_for
-from tollbook.gen import names, oracle
+from tollbook.gen import alert_names, names, oracle
 from tollbook.gen.load import load
 from tollbook.gen.oracle import Request
 from tollbook.gen.spec import Gateway, Model, Price, Spec
@@ -303,7 +303,7 @@ def promised() -> Iterator[tuple[str, str, Samples]]:
     for at, firing in tables("at | alerts")[0]:
         alerts = [alert.split() for alert in firing.split(", ") if alert != "none"]
         fired = {notation("", budget=budget, threshold=percent): 1 for budget, percent in alerts}
-        query = f'sum by (budget, threshold) (ALERTS{{alertname="{names.ALERT_BUDGET}",alertstate="firing"}})'
+        query = f'sum by (budget, threshold) (ALERTS{{alertname="{alert_names.BUDGET}",alertstate="firing"}})'
         yield query, instant(at), fired
 
 
@@ -326,6 +326,6 @@ def instant(at: str) -> str:
 
 @pytest.mark.slow
 def test_the_dollars_of_each_hour_become_the_months_figures_and_alerts(promtool: Path) -> None:
-    rules = json.dumps({"groups": groups_for(SPEC, [*PERIODS, names.ALERT_BUDGET], given=[COST])})
+    rules = json.dumps({"groups": groups_for(SPEC, [*PERIODS, alert_names.BUDGET], given=[COST])})
     case = Case("July", rules, ledger(), tuple(promised()), (), "1h", "1h")
     assert failures(promtool, case) == {}
