@@ -24,19 +24,19 @@ def _lower_thresholds(spec: Spec) -> Iterator[dict[str, Any]]:
     """Of all budgets at once: an alert is only ever muted by one of its own budget."""
     percents = _percents(spec) if spec.alerts.is_enabled(alert_names.BUDGET) else []
     for lower, percent in enumerate(percents[1:], start=1):
-        yield _rule(_threshold([percent]), _threshold(percents[:lower]), names.BUDGET)
+        yield _rule(_threshold([percent]), _threshold(percents[:lower]), *_budget(spec))
 
 
 def _forecast_of_what_is_spent(spec: Spec) -> Iterator[dict[str, Any]]:
     are_enabled = all(map(spec.alerts.is_enabled, (alert_names.BUDGET, alert_names.BUDGET_FORECAST)))
     reached = [percent for percent in _percents(spec) if percent >= _ALL]
     if are_enabled and reached and any(budget.forecast for budget in spec.budgets):
-        yield _rule(_threshold(reached), (eq(names.ALERTNAME, alert_names.BUDGET_FORECAST),), names.BUDGET)
+        yield _rule(_threshold(reached), (eq(names.ALERTNAME, alert_names.BUDGET_FORECAST),), *_budget(spec))
 
 
 def _slower_burn(spec: Spec) -> Iterator[dict[str, Any]]:
     if spec.alerts.is_enabled(alert_names.BUDGET_BURN) and any(len(budget.burn) > 1 for budget in spec.budgets):
-        yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), names.BUDGET)
+        yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), *_budget(spec))
 
 
 def _of_absent_gateway(spec: Spec) -> Iterator[dict[str, Any]]:
@@ -54,7 +54,14 @@ def _is_told(spec: Spec, alert: str) -> bool:
 
 
 def _percents(spec: Spec) -> list[Decimal]:
-    return sorted({threshold.percent for budget in spec.budgets for threshold in budget.thresholds})
+    of_all = {at.percent for budget in spec.budgets for at in budget.thresholds}
+    set_apart = {at.percent for budget in spec.budgets for each in budget.overrides for at in each.thresholds}
+    return sorted(of_all | set_apart)
+
+
+def _budget(spec: Spec) -> tuple[str, ...]:
+    """What a budget is told apart by: of those for each value of a label, that one too."""
+    return (names.BUDGET, *dict.fromkeys(budget.per for budget in spec.budgets if budget.per))
 
 
 def _threshold(percents: Iterable[Decimal]) -> tuple[Matcher, ...]:
@@ -65,10 +72,10 @@ def _burn(speed: Burn) -> tuple[Matcher, ...]:
     return eq(names.ALERTNAME, alert_names.BUDGET_BURN), eq(names.BURN, speed)
 
 
-def _rule(source: Iterable[Matcher], target: Iterable[Matcher], about: str) -> dict[str, Any]:
+def _rule(source: Iterable[Matcher], target: Iterable[Matcher], *about: str) -> dict[str, Any]:
     """Matchers of Alertmanager are written as those of PromQL."""
     return {
         "source_matchers": [str(matcher) for matcher in source],
         "target_matchers": [str(matcher) for matcher in target],
-        "equal": [about, *_SAME_SENDER],
+        "equal": list(dict.fromkeys([*about, *_SAME_SENDER])),
     }

@@ -213,10 +213,11 @@ def without_type(cell: Cell) -> dict[str, str]:
 
 
 def cells(spec: Spec, token_types: Sequence[str]) -> list[Cell]:
-    """These types of every gateway, and of every budget two models that it counts, or the one."""
+    """These types of every gateway, and of one budget of each shape two models that it counts, or the one."""
     model = spec.models[0]
+    of_each_shape = {(budget.period, budget.per, budget.counts_by): budget.match for budget in reversed(spec.budgets)}
     counted = [
-        {label: values[0].replace("*", "any") for label, values in budget.match.items()} for budget in spec.budgets
+        {label: values[0].replace("*", "any") for label, values in match.items()} for match in of_each_shape.values()
     ]
     another = [{names.MODEL: f"{model.name}-another", **match} for match in counted]
     everywhere = [{names.GATEWAY: gateway.id} for gateway in spec.gateways]

@@ -34,6 +34,7 @@ budgets:
   - {name: week, amount: 300, period: week}
   - {name: month, amount: 1000, period: month}
   - {name: rolling, amount: 1000, period: 30d}
+  - {name: team, amount: 1000, period: month, per: team}
 """
 
 #: Where the note in the file is the figure's own history, or stands on the record that is summed.
@@ -121,7 +122,7 @@ def _alerts(found: list[Alert]) -> list[list[Alert]]:
 
 
 def _alert(family: str, same: list[Alert]) -> str:
-    severities = ", ".join(dict.fromkeys(rule.labels[names.SEVERITY] for rule in same))
+    severities = ", ".join(dict.fromkeys(rule.labels.get(names.SEVERITY, "per budget") for rule in same))
     holds = ", ".join(dict.fromkeys(_hold(rule.hold) for rule in same))
     summaries = " / ".join(dict.fromkeys(rule.annotations["summary"] for rule in same))
     name = same[0].alert
