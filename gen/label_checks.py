@@ -36,7 +36,7 @@ _USED_IN_ALERTS = ("alertname", "budget", "severity", "threshold", "burn", "peri
 
 # What the series of any alert may bear besides attribution and kept labels, and what its rule or Prometheus adds.
 _OF_ALERT_SERIES = (
-    *("gateway", "model", "job", "instance", "pod", "tag", "version", "status", "hidden", "rule_group"),
+    *("gateway", "model", "job", "instance", "pod", "tag", "version", "status", "hidden", "rule_group", "fact"),
     *(*_USED_IN_ALERTS, "attribution", "alertstate"),
 )
 _PREFIXES_OF_ALERT_SERIES = ("gen_ai_", "booked_", "__")

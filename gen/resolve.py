@@ -12,13 +12,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tollbook.gen import names
+from tollbook.gen.alert_settings import Alerts, AlertSetting
 from tollbook.gen.durations import Duration
 from tollbook.gen.gateways import current_provider
 from tollbook.gen.pacing import SHORTEST_BURN
 from tollbook.gen.sections import Section
 from tollbook.gen.spec import (
-    Alerts,
-    AlertSetting,
     Attribution,
     Backend,
     Budget,

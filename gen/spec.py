@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from tollbook.gen.alert_settings import Alerts
 from tollbook.gen.durations import Duration
 
 
@@ -239,29 +240,6 @@ class Budget:
         """Values of the label that it names."""
         overridden = (override.value for override in self.overrides) if label == self.per else ()
         return (*(value for value in self.match.get(label, ()) if "*" not in value), *overridden)
-
-
-@dataclass(frozen=True)
-class AlertSetting:
-    """What the user says of the rules of one alert."""
-
-    enabled: bool
-    severity: str | None
-    """None: the rule's own."""
-    hold: Duration | None
-    """None: the rule's own."""
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Alerts:
-    labels: Mapping[str, str]
-    """On all of them."""
-    rules: Mapping[str, AlertSetting]
-    """By the alert's name; of most alerts nothing is said."""
-
-    def is_enabled(self, alert: str) -> bool:
-        return alert not in self.rules or self.rules[alert].enabled
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def groups_of(family: ModuleType, spec: Spec) -> list[RuleGroup]:
     page for a family."""
     page = f"{spec.runbooks}/{family.__name__.rpartition('.')[2]}.md"
     groups: tuple[RuleGroup, ...] = family.build(spec)
-    of_groups = ((group, settings.applied(spec.alerts, group.rules)) for group in groups)
+    of_groups = ((group, settings.applied(spec, group.rules)) for group in groups)
     return [
         replace(group, rules=tuple(_with_runbook(rule, page) for rule in rules)) for group, rules in of_groups if rules
     ]

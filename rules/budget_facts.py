@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import product
 
-from tollbook.gen import names
+from tollbook.gen import alert_names, names
 from tollbook.gen.model import Recording, RuleGroup
 from tollbook.gen.promql import number
 from tollbook.gen.spec import Budget, Override, Spec
@@ -56,7 +56,7 @@ def _thresholds(spec: Spec) -> Iterator[Recording]:
     rows = (
         (
             {**_kind(budget), names.THRESHOLD: number(at.percent), names.SEVERITY: at.severity},
-            {**own, **stated.labels},
+            {**own, **_routed(spec, alert_names.BUDGET, stated)},
             at.percent / Decimal(100),
         )
         for budget in spec.budgets
@@ -68,7 +68,13 @@ def _thresholds(spec: Spec) -> Iterator[Recording]:
 
 def _watches(spec: Spec) -> Iterator[Recording]:
     rows = (
-        ({**_kind(budget), names.WATCH: watch, names.SEVERITY: severity}, {**own, **stated.labels})
+        (
+            {**_kind(budget), names.WATCH: watch, names.SEVERITY: severity},
+            {
+                **own,
+                **_routed(spec, alert_names.BUDGET_FORECAST if watch == FORECAST else alert_names.BUDGET_BURN, stated),
+            },
+        )
         for budget in spec.budgets
         for own, stated in _stated(budget)
         for watch, severity in _watched(budget)
@@ -94,6 +100,20 @@ def _watched(budget: Budget) -> Iterator[tuple[str, str]]:
     if budget.forecast is not None:
         yield FORECAST, budget.forecast
     yield from ((speed.value, severity) for speed, severity in budget.burn.items())
+
+
+def routing_labels(spec: Spec) -> tuple[str, ...]:
+    """The labels of the user's own that any budget has."""
+    of_budgets = (label for budget in spec.budgets for label in budget.labels)
+    of_overrides = (label for budget in spec.budgets for each in budget.overrides for label in each.labels)
+    return tuple(dict.fromkeys([*of_budgets, *of_overrides]))
+
+
+def _routed(spec: Spec, alert: str, stated: Budget | Override) -> Labels:
+    """The labels to route one of its alerts by. What any budget sets is a label of series, which one of the rule would
+    overwrite: so the others bear what `alerts` sets for all."""
+    of_all = spec.alerts.labels_of(alert)
+    return {**{label: of_all[label] for label in routing_labels(spec) if label in of_all}, **stated.labels}
 
 
 # ---- Labels ----------------------------------------------------------------------------------------------------------

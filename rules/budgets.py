@@ -37,7 +37,7 @@ from tollbook.gen.promql import (
     unless,
 )
 from tollbook.gen.spec import Budget, Period, Spec
-from tollbook.rules.budget_facts import matches
+from tollbook.rules.budget_facts import matches, routing_labels
 from tollbook.rules.calendar import spent_in
 from tollbook.rules.facts import TERMS_PER_RULE
 from tollbook.rules.selectors import facts
@@ -211,13 +211,6 @@ def _dollars_at(spec: Spec, shape: Shape) -> Iterator[Expr]:
         of_all = ratios.where(eq(shape.per, ""), eq(names.THRESHOLD, number(percent)))
         one = aggregate("max", of_all.now(), (names.BUDGET, *told))
         yield binary(others, "*", one, on=(names.BUDGET,), group_left=told)
-
-
-def routing_labels(spec: Spec) -> tuple[str, ...]:
-    """The labels of the user's own that any budget has."""
-    of_budgets = (label for budget in spec.budgets for label in budget.labels)
-    of_overrides = (label for budget in spec.budgets for each in budget.overrides for label in each.labels)
-    return tuple(dict.fromkeys([*of_budgets, *of_overrides]))
 
 
 def kind_of(shape: Shape, expr: Expr) -> Expr:

@@ -28,7 +28,7 @@ from tollbook.gen.promql import (
 from tollbook.gen.promql_moments import wall_clock
 from tollbook.gen.spec import Budget, Burn, Period, Spec
 from tollbook.gen.timezones import utc_offset_changes
-from tollbook.rules.budget_facts import FORECAST
+from tollbook.rules.budget_facts import FORECAST, routing_labels
 from tollbook.rules.budgets import (
     Shape,
     dollars_of,
@@ -36,7 +36,6 @@ from tollbook.rules.budgets import (
     limit,
     limit_in_words,
     recorded,
-    routing_labels,
     shapes,
     spenders,
     subject,

@@ -20,7 +20,7 @@ models:
   - {provider: openai, name: embed, prices: [{input: 1, output: 0}]}
   - {provider: ollama, name: local, free: true}
 budgets:
-  - {name: all, usd: 1000, period: day}
+  - {name: all, amount: 1000, period: day}
 """
 
 

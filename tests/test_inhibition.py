@@ -16,6 +16,7 @@ from tollbook.gen import names, yamlio
 from tollbook.gen.headers import header
 from tollbook.gen.inhibition import inhibit_rules
 from tollbook.gen.model import Alert
+from tollbook.rules import budget_facts
 
 SPEC = """
     budgets:
@@ -72,7 +73,8 @@ def test_where_there_is_no_pair_there_is_no_rule(budgets: str) -> None:
 def test_the_labels_of_the_rules_are_those_that_the_alerts_bear() -> None:
     spec = spec_of(SPEC)
     alerts = [rule for group in rules.build(spec) for rule in group.rules if isinstance(rule, Alert)]
-    labels = [(label, text) for alert in alerts for label, text in alert.labels.items()]
+    facts = [rule for group in budget_facts.build(spec) for rule in group.rules]
+    labels = [(label, text) for rule in (*alerts, *facts) for label, text in rule.labels.items()]
     borne = {f'{label}="{text}"' for label, text in labels if label in ("threshold", "burn")}
     named = {f'alertname="{alert.alert}"' for alert in alerts}
     equalities = {
@@ -85,7 +87,7 @@ def test_the_labels_of_the_rules_are_those_that_the_alerts_bear() -> None:
     assert borne <= equalities
 
 
-BOTH_BURN = "budgets: [{name: daily, usd: 50, period: day, alert_at: {80: warning, 100: critical}}]\n"
+BOTH_BURN = "budgets: [{name: daily, amount: 50, period: day, alert_at: {80: warning, 100: critical}}]\n"
 LOWER = rule([THRESHOLD, 'threshold="100"'], [THRESHOLD, 'threshold="80"'])
 OVER, SLOWER = (
     rule([THRESHOLD, 'threshold="100"'], [FORECAST]),

@@ -19,13 +19,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tollbook.gen import alert_names, names
+from tollbook.gen.alert_settings import Alerts, AlertSetting
 from tollbook.gen.durations import Duration
 from tollbook.gen.errors import FindingsError, Severity
 from tollbook.gen.load import Loaded, load
 from tollbook.gen.reading import packaged_schema
 from tollbook.gen.spec import (
-    Alerts,
-    AlertSetting,
     Backend,
     Budget,
     Burn,
