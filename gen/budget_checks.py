@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from math import prod
 from typing import TYPE_CHECKING
 
 from tollbook.gen.durations import Duration
@@ -33,6 +34,7 @@ def budget_findings(resolved: Resolved) -> Iterator[Problem]:
         yield from _overrides(section, budget, resolved)
         yield from _match_keys(section, resolved)
         yield from _patterns(section)
+        yield from _combinations(section, budget)
         yield from _match_values(section, resolved)
         yield from _thresholds(section, "alert_at")
         yield from alert_label_findings(section, "labels")
@@ -118,6 +120,9 @@ def _overrides(section: Section, budget: Budget, resolved: Resolved) -> Iterator
         yield from _unknown_value(section, section.data.get("per", ""), value, section.key_place(*steps), resolved)
 
 
+#: Each is a series, and fifty are a rule.
+_MOST_COMBINATIONS = 1000
+
 #: Of a regular expression, and not of any name that people give.
 _REGEX = re.compile(r"\.[*+]|\||^\^|\$$|\\")
 
@@ -156,6 +161,16 @@ def _match_keys(section: Section, resolved: Resolved) -> Iterator[Problem]:
                 section.key_place("match", key),
                 did_you_mean(key, known) or f"known here: {', '.join(known)}",
             )
+
+
+def _combinations(section: Section, budget: Budget) -> Iterator[Problem]:
+    count = prod(map(len, budget.match.values()))
+    if budget.is_exact and count > _MOST_COMBINATIONS:
+        yield section.error(
+            f"it counts {count} combinations of values, and at most {_MOST_COMBINATIONS} fit into a rule",
+            section.place("match"),
+            "name fewer, use * for many, or write several budgets",
+        )
 
 
 def _match_values(section: Section, resolved: Resolved) -> Iterator[Problem]:

@@ -70,11 +70,12 @@ def matches_not(label: str, regex: str) -> Matcher:
 
 
 def globs(label: str, patterns: Iterable[str]) -> Matcher:
-    """One of these values, in which `*` stands for any text."""
+    """One of these values, in which `*` stands for any text; alone, for any value that there is."""
     patterns = sorted(set(patterns))
     if not any("*" in pattern for pattern in patterns):
         return one_of(label, patterns)
-    return Matcher(label, "=~", "|".join(".*".join(map(regex_literal, pattern.split("*"))) for pattern in patterns))
+    regexes = (".*".join(map(regex_literal, pattern.split("*"))) for pattern in patterns)
+    return Matcher(label, "=~", "|".join(".+" if regex == ".*" else regex for regex in regexes))
 
 
 def quote(text: str) -> str:

@@ -203,8 +203,11 @@ def budget_labels(budget: Budget, value: str = "") -> dict[str, str]:
 
 
 def fits(text: str, pattern: str) -> bool:
-    """`*` stands for any text."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+    """`*` stands for any text; alone, for any value that there is."""
+    return (
+        bool(text or pattern != "*")
+        and re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+    )
 
 
 def without_type(cell: Cell) -> dict[str, str]:

@@ -13,6 +13,7 @@ from spec_builders import notation, spec_of
 
 from tollbook import rules
 from tollbook.gen import promql
+from tollbook.gen.errors import FindingsError
 from tollbook.gen.model import Alert
 from tollbook.rules import budget_facts, budgets
 
@@ -64,6 +65,7 @@ EVERY_KIND = f"""
       - {{name: gpts, amount: 9, period: month, match: {{model: "gpt*", team: search}}}}
       - {{name: nobody, amount: 9, period: month, match: {{team: absent}}}}
       - {{name: search too, amount: 9, period: month, match: {{team: search}}}}
+      - {{name: somebody, amount: 9, period: month, match: {{team: "*"}}}}
 """
 #: A digit each, so that a sum tells its parts.
 DOLLARS = {
@@ -86,11 +88,11 @@ def month(**others: str) -> dict[str, str]:
 def test_a_budget_counts_what_it_matches(promtool: Path) -> None:
     """Any number of budgets may count the same dollars."""
     spent = {"all": 54321, "edge": 21, "two gateways": 50021, "of ai": 4321}
-    spent |= {"pair": 54001, "gpts": 301, "nobody": 0, "search too": 301}
+    spent |= {"pair": 54001, "gpts": 301, "nobody": 0, "search too": 301, "somebody": 50321}
     limits = {"all": 100, "edge": 50, "two gateways": 50, "of ai": 50, "pair": 9, "gpts": 9, "nobody": 9}
     samples = (
         (SPENT, "5m", of(SPENT, "month", spent)),
-        (LIMIT, "5m", of(LIMIT, "month", {**limits, "search too": 9})),
+        (LIMIT, "5m", of(LIMIT, "month", {**limits, "search too": 9, "somebody": 9})),
     )
     assert failures(promtool, case("every kind", EVERY_KIND, month(), *samples)) == {}
 
@@ -167,6 +169,16 @@ def test_facts_that_two_rulers_record_count_once(promtool: Path) -> None:
         alerts=(fires,),
     )
     assert failures(promtool, twice) == {}
+
+
+def test_a_budget_of_too_many_combinations_is_refused() -> None:
+    thirty_two = f"[{', '.join(f'v{n}' for n in range(32))}]"
+    text = f"""
+    attribution: [{{label: team, expression: a}}, {{label: agent, expression: b}}]
+    budgets: [{{name: b, amount: 9, period: day, match: {{team: {thirty_two}, agent: {thirty_two}}}}}]
+    """
+    with pytest.raises(FindingsError, match="it counts 1024 combinations of values, and at most 1000 fit into a rule"):
+        spec_of(text)
 
 
 # ---- Periods and windows ---------------------------------------------------------------------------------------------

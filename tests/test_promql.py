@@ -424,3 +424,18 @@ def test_a_comment_stands_above_an_expression_and_changes_nothing() -> None:
     assert commented("Why.", "sum(a)") == "# Why.\nsum(a)"
     assert commented("", "sum(a)") == "sum(a)"
     assert promql_parser.parse(commented("Why.", "sum(a)")).prettify() == "sum(a)"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "matcher"),
+    [
+        (["a"], 'x="a"'),
+        (["b", "a", "b"], 'x=~"a|b"'),
+        (["a*"], 'x=~"a.*"'),
+        (["*.b", "a|b"], 'x=~".*\\\\.b|a\\\\|b"'),
+        (["*"], 'x=~".+"'),
+        (["a*b*"], 'x=~"a.*b.*"'),
+    ],
+)
+def test_a_star_stands_for_any_text(patterns: list[str], matcher: str) -> None:
+    assert str(promql.globs("x", patterns)) == matcher
