@@ -17,8 +17,10 @@ from manifest_objects import Json, closed
 from spec_builders import spec_of
 
 from tollbook import rules
-from tollbook.gen.model import Alert
+from tollbook.gen import names
+from tollbook.gen.model import Alert, Recording
 from tollbook.gen.spec import Spec
+from tollbook.rules import budget_facts
 
 DOC = (Path(__file__).resolve().parent.parent / "docs" / "alerting.md").read_text(encoding="utf-8")
 BLOCKS = [textwrap.dedent(block) for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", DOC, re.DOTALL | re.MULTILINE)]
@@ -89,8 +91,13 @@ def alerts_of(spec: Spec) -> list[Alert]:
 def test_the_alerts_of_the_spec_bear_what_the_page_says() -> None:
     alerts = alerts_of(spec_of(SPEC))
     assert {alert.labels["owner"] for alert in alerts} == {"platform"}
-    assert {alert.labels["slack"] for alert in alerts if alert.labels.get("budget") == "search"} == {"#search-llm"}
-    assert [alert.alert for alert in alerts if "slack" in alert.labels and alert.labels["budget"] != "search"] == []
+    assert [alert.alert for alert in alerts if "slack" in alert.labels] == []
+    spec = spec_of(SPEC)
+    facts = [rule for group in budget_facts.build(spec) for rule in group.rules if isinstance(rule, Recording)]
+    told = [rule for rule in facts if "severity" in rule.labels]
+    routed = {(rule.record, term) for rule in told for term in re.findall(r'"slack", "[^"]*"', str(rule.expr))}
+    assert {term for _, term in routed} == {'"slack", "#search-llm"'}
+    assert {record for record, _ in routed} == {names.BUDGET_THRESHOLD_RATIO, names.BUDGET_WATCH}
     assert [alert.alert for alert in alerts if "namespace" in alert.labels] == []
     assert all(alert.alert.startswith("LLM") for alert in alerts)
 

@@ -173,7 +173,7 @@ RULES: dict[str, tuple[Break, list[str]]] = {
         of_rules(f"{TOTAL}: not PromQL: unclosed left parenthesis"),
     ),
     "alert that is no expression": (
-        lambda files: replace_in(files.both(UNPRICED), " > 0", " >"),
+        lambda files: replace_in(files.both(UNPRICED), "[59m59s999ms])) > 0", "[59m59s999ms])) >"),
         of_rules("LLMTokensUnpriced: not PromQL: invalid promql query"),
     ),
 }
@@ -240,7 +240,7 @@ def test_all_that_is_wrong_is_told_at_once(files: Files) -> None:
     files.objects.append(files.monitor("PodMonitor"))
     for group in files.both(TOTALS):
         group["interval"] = "1h"
-    replace_in(files.both(UNPRICED), " > 0", " >")
+    replace_in(files.both(UNPRICED), "[59m59s999ms])) > 0", "[59m59s999ms])) >")
     files.groups.reverse()
     assert files.problems() == [
         *of_monitoring("Service inner-metrics: spec/clusterIP" + UNLIKE),

@@ -24,10 +24,10 @@ from demo import history
 from demo.billing import Bill
 from demo.fleet import DAY, HOUR, MINUTE, fleet_of
 from demo.grafana_requests import Asked, all_chosen, ask, asked, choices, offered, panels_of
-from demo.windows import total
+from demo.windows import counted, total
 from tollbook import dashboards
 from tollbook.gen import names
-from tollbook.gen.spec import Period
+from tollbook.gen.spec import Budget, Period
 from tollbook.gen.timezones import zone
 
 # What its fixtures prepare takes long: one process runs all tests of this file.
@@ -67,8 +67,11 @@ class Past:
     def unpriced(self, after: int, until: int) -> int:
         return sum(sum(bill.unpriced.values()) for end, bill in self.bills.items() if after < end <= until)
 
-    def spent(self, after: int, until: int, **match: str) -> Decimal:
-        return sum((total(bill.usd, **match) for end, bill in self.bills.items() if after < end <= until), Decimal())
+    def spent(self, budget: Budget, after: int, until: int) -> Decimal:
+        """Of all the values together that have a budget of their own."""
+        bills = (counted(budget, bill.usd) for end, bill in self.bills.items() if after < end <= until)
+        nobody = names.NOBODY if budget.per else ()
+        return sum((usd for bill in bills for value, usd in bill.items() if value not in nobody), Decimal())
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +171,9 @@ def begin_of(period: Period) -> int:
     return int(midnight.timestamp()) - days * DAY
 
 
-def spent(past: Past, budget: Any, until: int) -> Decimal:
-    rolling = not isinstance(budget.period, Period)
-    return past.spent(until - budget.period.seconds if rolling else begin_of(budget.period), until, **budget.match)
+def spent(past: Past, budget: Budget, until: int) -> Decimal:
+    period = budget.period
+    return past.spent(budget, begin_of(period) if isinstance(period, Period) else until - period.seconds, until)
 
 
 # ---- Variables -----------------------------------------------------------------------------------------------------

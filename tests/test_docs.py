@@ -64,7 +64,7 @@ def test_every_record_is_told_with_its_labels() -> None:
     assert told <= recorded
     # Steps on the way, told nowhere.
     inner = {"metered", "billable", "calendar", "gateway_cost", "cost_usd_of_", "mtok:now", "usage:seen", "may_bear"}
-    inner |= {"attribution:booked"}
+    inner |= {"attribution:booked", "agentgateway:budget:"}
     assert {record for record in recorded - told if not any(word in record for word in inner)} == set()
 
 

@@ -221,7 +221,7 @@ MIXED_ALERTS = {
     "response model mystery-2026. Add the model, or this name as an alias, to models in the spec.": (
         "LLM tokens are used that have no price, so spend is understated."
     ),
-    "Budget red: 6.00 of 10 USD spent in the last 1d, at or over 50 percent.": (
+    "Budget red: 6.00 of 10.00 USD spent in the last 1d, at or over 50 percent.": (
         "LLM spend has reached a threshold of its budget."
     ),
 }

@@ -214,7 +214,8 @@ budgets:
         *("day_to_date", "week_to_date", "month_to_date"),
     ]
     samples = [(f"round(sum(agentgateway:cost_usd:{name}) * 1000000000)", "5m", {"": usd}) for name in figures]
-    spent = {f'{{budget="{name}"}}': usd for name in ("all", "gpt", "hour")}
+    periods = {"all": "month", "gpt": "day", "hour": "1h"}
+    spent = {f'{{budget="{name}",period="{period}"}}': usd for name, period in periods.items()}
     samples.append(("round(agentgateway:budget_usd:spent * 1000000000)", "5m", spent))
     samples.append(("round(agentgateway:cost_usd:minus_reported1h * 1000000000)", "5m", {CELL: 0}))
     series = {up(): ALWAYS, **use(6000, 100, "0.0255")}
