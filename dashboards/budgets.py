@@ -38,8 +38,7 @@ CHECK_BUDGET = (
 NOT_FILTERED = "The filters at the top do not narrow budgets."
 
 
-def legend(spec: Spec) -> str:
-    return " ".join(f"{{{{{label}}}}}" for label in queries.told_apart_by(spec))
+LEGEND = f"{{{{{names.BUDGET}}}}}"
 
 
 def row(spec: Spec) -> Row | None:
@@ -71,7 +70,7 @@ def fullest(spec: Spec) -> Any:
         [panel("Budgets used"), runbook(spec, "budgets")],
     )
     return stat(
-        "Fullest budget", about, queries.fullest_budget(spec), SHARE, Steps(GREEN, {0.8: ORANGE, 1: RED}), legend(spec)
+        "Fullest budget", about, queries.fullest_budget(spec), SHARE, Steps(GREEN, {0.8: ORANGE, 1: RED}), LEGEND
     )
 
 
@@ -87,7 +86,7 @@ def month_forecast(spec: Spec, monthly: list[Budget]) -> Any:
         [panel("Budgets used"), runbook(spec, "pace")],
     )
     steps = Steps(GREEN, {_number(shown[0].amount): RED}) if is_one else Steps()
-    shown_as = "" if is_one else legend(spec)
+    shown_as = "" if is_one else LEGEND
     return stat("Forecast of the month", about, queries.budget_forecasts(spec, shown), USD_ROUND, steps, shown_as)
 
 
@@ -98,7 +97,7 @@ def budgets_used(spec: Spec) -> Any:
     )
     about = About(shows, [names.BUDGET_SPENT, names.BUDGET_LIMIT], CHECK_BUDGET, [runbook(spec, "budgets")])
     steps = {budget.name: _steps(budget) for budget in spec.budgets}
-    return gauges("Budgets used", about, queries.budget_shares(spec), legend(spec), steps)
+    return gauges("Budgets used", about, queries.budget_shares(spec), LEGEND, steps)
 
 
 def _steps(budget: Budget) -> Steps:
@@ -128,7 +127,6 @@ def budget_table(spec: Spec) -> Any:
     exprs.append(queries.budget_paces(spec))
     columns = [
         Column(names.BUDGET, "Budget"),
-        *(Column(label, label.replace("_", " ").capitalize()) for label in queries.told_apart_by(spec)[1:]),
         Column("Value #A", "Limit", USD_ROUND),
         Column("Value #B", "Spent", USD_ROUND),
         Column("Value #C", "Left", USD_ROUND),
@@ -153,7 +151,7 @@ def budgets_over_time(spec: Spec) -> Any:
         "zero where its next period begins; a rolling one falls as old spending leaves its window."
     )
     about = About(shows, [names.BUDGET_SPENT, names.BUDGET_LIMIT], CHECK_BUDGET, [runbook(spec, "budgets")])
-    exprs = {legend(spec): queries.budget_shares(spec)}
+    exprs = {LEGEND: queries.budget_shares(spec)}
     return lines("Budgets over time", about, exprs, SHARE, bar_width_floor(spec.prometheus.step), limit=1)
 
 
@@ -165,5 +163,5 @@ def burn(spec: Spec, burns: Expr) -> Any:
         "above the line something runs away: find it under *Top spenders* with a time range of an hour, and stop it.",
         [runbook(spec, "pace"), panel("Top spenders by $group_by")],
     )
-    exprs = {f"{legend(spec)}, {{{{{names.BURN}}}}}": burns}
+    exprs = {f"{LEGEND}, {{{{{names.BURN}}}}}": burns}
     return lines("Burn of budgets", about, exprs, SHARE, bar_width_floor(spec.prometheus.step), limit=1)

@@ -15,6 +15,8 @@ from tollbook.gen.promql import (
     both,
     call,
     either,
+    join_labels,
+    label_replace,
     labelled,
     largest,
     one_of,
@@ -33,7 +35,7 @@ MOST_SHOWN = 20
 
 
 def told_apart_by(spec: Spec) -> tuple[str, ...]:
-    """The labels that name a budget: of those for each value of a label, that one too."""
+    """The labels that name a budget: of those for each value of a label, that one too. Panels show them as one name."""
     return tuple(dict.fromkeys([names.BUDGET, *(budget.per for budget in spec.budgets if budget.per)]))
 
 
@@ -78,7 +80,12 @@ def run_out(spec: Spec) -> Expr:
 
 def _of(spec: Spec, record: str, budgets: Sequence[Budget] = ()) -> Expr:
     named = [one_of(names.BUDGET, [budget.name for budget in budgets])] if budgets else []
-    return sum_by(told_apart_by(spec), series(record, *named).now())
+    by = told_apart_by(spec)
+    figures = sum_by(by, series(record, *named).now())
+    if len(by) == 1:
+        return figures
+    joined = label_replace(join_labels(figures, names.BUDGET, " ", *by), names.BUDGET, "$1", names.BUDGET, "(.*[^ ]) +")
+    return sum_by([names.BUDGET], joined)
 
 
 # ---- Pace ----------------------------------------------------------------------------------------------------
