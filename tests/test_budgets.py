@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from promtool_cases import NOTHING, Case, Samples, failures, rule_file
 from spec_builders import notation, spec_of
 
 from tollbook import rules
-from tollbook.gen import promql
+from tollbook.gen import names, pipeline, promql
 from tollbook.gen.errors import FindingsError
 from tollbook.gen.model import Alert
 from tollbook.rules import budget_facts, budgets
@@ -49,14 +50,15 @@ def of(record: str, period: str, usd: Mapping[str, float], **labels: str) -> dic
 
 # ---- Which dollars count ---------------------------------------------------------------------------------------------
 
-EVERY_KIND = f"""
+FLEET = f"""
     {TEAMS}
     gateways: [{{name: edge, namespace: ai}}, {{name: core, namespace: ai}}, {{name: lab, namespace: dev}}]
     models:
       - {{provider: openai, name: gpt, prices: [{{input: 1, output: 10}}]}}
       - {{provider: openai, name: gpt-mini, prices: [{{input: 1, output: 10}}]}}
       - {{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}
-    budgets:
+"""
+EVERY_KIND = f"""{FLEET}    budgets:
       - {{name: all, amount: 100, period: month}}
       - {{name: edge, amount: 50, period: month, match: {{gateway: ai/edge}}}}
       - {{name: two gateways, amount: 50, period: month, match: {{gateway: [ai/edge, dev/lab]}}}}
@@ -97,14 +99,7 @@ def test_a_budget_counts_what_it_matches(promtool: Path) -> None:
     assert failures(promtool, case("every kind", EVERY_KIND, month(), *samples)) == {}
 
 
-PER = f"""
-    {TEAMS}
-    gateways: [{{name: edge, namespace: ai}}, {{name: core, namespace: ai}}, {{name: lab, namespace: dev}}]
-    models:
-      - {{provider: openai, name: gpt, prices: [{{input: 1, output: 10}}]}}
-      - {{provider: openai, name: gpt-mini, prices: [{{input: 1, output: 10}}]}}
-      - {{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}
-    budgets:
+PER = f"""{FLEET}    budgets:
       - name: each
         amount: 500
         per: team
@@ -426,13 +421,14 @@ def test_no_name_breaks_out_of_the_query_in_a_text(promtool: Path) -> None:
 
 
 def test_no_name_of_a_budget_breaks_out_of_a_text(promtool: Path) -> None:
-    names = [name for name in HOSTILE if name == name.strip()]
+    hostile_names = [name for name in HOSTILE if name == name.strip()]
     listed = [
         f"      - {{name: {json.dumps(name, ensure_ascii=False)}, amount: 1, period: day, alert_at: {{100: info}}}}"
-        for name in names
+        for name in hostile_names
     ]
     fired = tuple(
-        firing("info", "100", reached("2.00", "1.00", "today", "100", f"Budget {name}"), budget=name) for name in names
+        firing("info", "100", reached("2.00", "1.00", "today", "100", f"Budget {name}"), budget=name)
+        for name in hostile_names
     )
     hostile = case("budgets", "budgets:\n" + "\n".join(listed), {spend(DAY): "_ 2", CLOCK: "1x5"})
     assert failures(promtool, replace(hostile, alerts=((ALERT, "1m", fired),))) == {}
@@ -447,16 +443,17 @@ def rule_count(text: str) -> dict[str, int]:
     return {"alerts": alerts, "records": len(built) - alerts}
 
 
+def explicit(count: int) -> str:
+    each = (f"  - {{name: b{n}, amount: {n + 1}, period: month, match: {{team: t{n}}}}}" for n in range(count))
+    return "\n".join([TEAMS, "budgets:", *each])
+
+
 def test_without_budgets_there_is_no_group() -> None:
     assert budgets.build(spec_of()) == budget_facts.build(spec_of()) == ()
 
 
 def test_any_number_of_budgets_has_the_same_alerts_and_fifty_of_them_share_a_rule() -> None:
-    def budgets_of(count: int) -> str:
-        each = (f"  - {{name: b{n}, amount: {n + 1}, period: month, match: {{team: t{n}}}}}" for n in range(count))
-        return "\n".join([TEAMS, "budgets:", *each])
-
-    one, fifty, fifty_one, thousand = (rule_count(budgets_of(count)) for count in (1, 50, 51, 1000))
+    one, fifty, fifty_one, thousand = (rule_count(explicit(count)) for count in (1, 50, 51, 1000))
     assert fifty == one
     # Amount, what it counts, two thresholds, three that are watched, and a name that keeps its place.
     assert fifty_one == {"alerts": one["alerts"], "records": one["records"] + 8}
@@ -467,3 +464,11 @@ def test_a_budget_for_each_of_a_thousand_teams_is_the_same_rules() -> None:
     """What the spec says of it does not depend on how many there are."""
     per_team = f"{TEAMS}\nbudgets: [{{name: team, amount: 5, period: month, per: team}}]"
     assert rule_count(per_team)["records"] - rule_count(TEAMS)["records"] < 25
+
+
+def test_one_more_budget_is_sixteen_lines_of_a_diff_and_one_more_team_none() -> None:
+    """Two of each fact: an `or`, and the term."""
+    before, after = (pipeline.build(spec_of(explicit(count)))[names.MONITORING_FILE].splitlines() for count in (40, 41))
+    diff = [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
+    assert (len(diff), {line[:1] for line in diff}) == (16, {"+"})
+    assert [line.split()[1] for line in diff[::2]] == ["or"] * 8
