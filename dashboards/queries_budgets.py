@@ -34,11 +34,6 @@ MILLISECONDS = 1000
 MOST_SHOWN = 20
 
 
-def told_apart_by(spec: Spec) -> tuple[str, ...]:
-    """The labels that name a budget: of those for each value of a label, that one too. Panels show them as one name."""
-    return tuple(dict.fromkeys([names.BUDGET, *(budget.per for budget in spec.budgets if budget.per)]))
-
-
 def budget_limits(spec: Spec) -> Expr:
     return _of(spec, names.BUDGET_LIMIT)
 
@@ -54,7 +49,7 @@ def budget_left(spec: Spec) -> Expr:
 def budget_shares(spec: Spec) -> Expr:
     """Of those used most, where a budget for each value of a label may be a thousand."""
     shares = binary(budget_spent(spec), "/", budget_limits(spec))
-    return largest(MOST_SHOWN, shares) if any(budget.per for budget in spec.budgets) else shares
+    return largest(MOST_SHOWN, shares) if spec.budgets_per else shares
 
 
 def fullest_budget(spec: Spec) -> Expr:
@@ -79,10 +74,11 @@ def run_out(spec: Spec) -> Expr:
 
 
 def _of(spec: Spec, record: str, budgets: Sequence[Budget] = ()) -> Expr:
+    """By name; a budget for each value of a label is called by both."""
     named = [one_of(names.BUDGET, [budget.name for budget in budgets])] if budgets else []
-    by = told_apart_by(spec)
+    by = (names.BUDGET, *spec.budgets_per)
     figures = sum_by(by, series(record, *named).now())
-    if len(by) == 1:
+    if not spec.budgets_per:
         return figures
     joined = label_replace(join_labels(figures, names.BUDGET, " ", *by), names.BUDGET, "$1", names.BUDGET, "(.*[^ ]) +")
     return sum_by([names.BUDGET], joined)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from demo.billing import Labels
 from demo.fleet import HOUR
 from tollbook.gen.spec import Budget
-from tollbook.gen.traffic import fits
+from tollbook.gen.traffic import counts
 
 Figures = Mapping[Labels, Decimal]
 
@@ -102,7 +102,7 @@ def counted(budget: Budget, figures: Figures) -> dict[str, Decimal]:
     sums: dict[str, Decimal] = {}
     for labels, figure in figures.items():
         own = dict(labels)
-        if all(any(fits(own.get(name, ""), value) for value in values) for name, values in budget.match.items()):
+        if counts(budget, own):
             value = own.get(budget.per, "") if budget.per else ""
             sums[value] = sums.get(value, Decimal()) + figure
     return sums

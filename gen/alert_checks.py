@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def alert_findings(resolved: Resolved) -> Iterator[Problem]:
     section = resolved.alerts
     yield from label_of_series_findings(section, resolved.spec, "state it for each alert, under rules")
-    for alert, data in dict(section.stated("rules")).items():
+    for alert, data in section.stated("rules").items():
         rule = Section(section.document, (*section.path, "rules", alert), data)
         yield from _name(section, alert)
         yield from _severity(rule, alert)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tollbook.gen.promql import Expr, Matcher, eq, quote
 
@@ -22,6 +23,11 @@ def label_if_any(before: str, name: str) -> str:
     return f"{{{{ with $labels.{name} }}}}{before}{{{{ . }}}}{{{{ end }}}}"
 
 
+def where(labels: Iterable[str]) -> str:
+    """Each of these labels that the series has, with its name."""
+    return "".join(label_if_any(f", {each} ", each) for each in labels)
+
+
 def value(decimals: int) -> str:
     """The value of the expression that fires."""
     return f'{{{{ $value | printf "%.{decimals}f" }}}}'
@@ -36,11 +42,6 @@ _OWN = "\ue000"
 def own(name: str) -> Matcher:
     """In a query of a text: series that have the same value of this label as the one that fires."""
     return eq(name, f"{_OWN}{name}")
-
-
-def queried(query: Expr, decimals: int) -> str:
-    """The value of the one series that the query gives."""
-    return f'{{{{ with {_asked(query)} }}}}{{{{ . | first | value | printf "%.{decimals}f" }}}}{{{{ end }}}}'
 
 
 def _asked(query: Expr) -> str:

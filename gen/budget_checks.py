@@ -128,7 +128,7 @@ _REGEX = re.compile(r"\.[*+]|\||^\^|\$$|\\")
 
 
 def _patterns(section: Section) -> Iterator[Problem]:
-    for key, values in section.stated_items("match"):
+    for key, values in section.stated("match").items():
         for value, place in _places(section, key, values):
             if _REGEX.search(value):
                 yield section.error(
@@ -174,7 +174,7 @@ def _combinations(section: Section, budget: Budget) -> Iterator[Problem]:
 
 
 def _match_values(section: Section, resolved: Resolved) -> Iterator[Problem]:
-    for key, values in section.stated_items("match"):
+    for key, values in section.stated("match").items():
         for value, place in _places(section, key, values):
             if "*" not in value and not _REGEX.search(value):
                 yield from _unknown_value(section, key, value, place, resolved)
@@ -220,8 +220,7 @@ def _meant(key: str, value: str, resolved: Resolved) -> str:
 
 def _match_pair(section: Section, resolved: Resolved) -> Iterator[Problem]:
     """Provider and model, each known, but not together: nothing would ever be spent."""
-    match = section.data.get("match", {})
-    provider, model = match.get("provider"), match.get("model")
+    provider, model = section.stated("match", "provider"), section.stated("match", "model")
     if not isinstance(provider, str) or not isinstance(model, str):
         return
     provider = current_provider(provider)
@@ -237,7 +236,6 @@ def _match_pair(section: Section, resolved: Resolved) -> Iterator[Problem]:
 
 def _labels_of_others(section: Section, budget: Budget, resolved: Resolved) -> Iterator[Problem]:
     """A label by which any budget is told apart cannot be one that another sets."""
-    told_apart = {other.per for other in resolved.spec.budgets if other.per}
     stated = {label: ("labels", label) for label in budget.labels} | {
         label: ("overrides", override.value, "labels", label)
         for override in budget.overrides
@@ -245,7 +243,7 @@ def _labels_of_others(section: Section, budget: Budget, resolved: Resolved) -> I
         if label not in budget.labels
     }
     for label, steps in stated.items():
-        if label in told_apart:
+        if label in resolved.spec.budgets_per:
             yield section.error(
                 f"the label {quoted(label)} says whose a budget is, for a budget is per {label}",
                 section.key_place(*steps),
@@ -254,7 +252,7 @@ def _labels_of_others(section: Section, budget: Budget, resolved: Resolved) -> I
 
 
 def _thresholds(section: Section, *steps: str) -> Iterator[Problem]:
-    percents = [(Decimal(text), section.key_place(*steps, text)) for text in section.stated_at(*steps)]
+    percents = [(Decimal(text), section.key_place(*steps, text)) for text in section.stated(*steps)]
     for percent, place in percents:
         if percent == 0:
             yield section.error("it alerts at 0 percent, which is always reached", place, "use more than 0")

@@ -24,19 +24,21 @@ def _lower_thresholds(spec: Spec) -> Iterator[dict[str, Any]]:
     """Of all budgets at once: an alert is only ever muted by one of its own budget."""
     percents = _percents(spec) if spec.alerts.is_enabled(alert_names.BUDGET) else []
     for lower, percent in enumerate(percents[1:], start=1):
-        yield _rule(_threshold([percent]), _threshold(percents[:lower]), *_budget(spec))
+        yield _rule(_threshold([percent]), _threshold(percents[:lower]), names.BUDGET, *spec.budgets_per)
 
 
 def _forecast_of_what_is_spent(spec: Spec) -> Iterator[dict[str, Any]]:
     are_enabled = all(map(spec.alerts.is_enabled, (alert_names.BUDGET, alert_names.BUDGET_FORECAST)))
     reached = [percent for percent in _percents(spec) if percent >= _ALL]
     if are_enabled and reached and any(budget.forecast for budget in spec.budgets):
-        yield _rule(_threshold(reached), (eq(names.ALERTNAME, alert_names.BUDGET_FORECAST),), *_budget(spec))
+        yield _rule(
+            _threshold(reached), (eq(names.ALERTNAME, alert_names.BUDGET_FORECAST),), names.BUDGET, *spec.budgets_per
+        )
 
 
 def _slower_burn(spec: Spec) -> Iterator[dict[str, Any]]:
     if spec.alerts.is_enabled(alert_names.BUDGET_BURN) and any(len(budget.burn) > 1 for budget in spec.budgets):
-        yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), *_budget(spec))
+        yield _rule(_burn(Burn.FAST), _burn(Burn.SLOW), names.BUDGET, *spec.budgets_per)
 
 
 def _of_absent_gateway(spec: Spec) -> Iterator[dict[str, Any]]:
@@ -54,14 +56,7 @@ def _is_told(spec: Spec, alert: str) -> bool:
 
 
 def _percents(spec: Spec) -> list[Decimal]:
-    of_all = {at.percent for budget in spec.budgets for at in budget.thresholds}
-    set_apart = {at.percent for budget in spec.budgets for each in budget.overrides for at in each.thresholds}
-    return sorted(of_all | set_apart)
-
-
-def _budget(spec: Spec) -> tuple[str, ...]:
-    """What a budget is told apart by: of those for each value of a label, that one too."""
-    return (names.BUDGET, *dict.fromkeys(budget.per for budget in spec.budgets if budget.per))
+    return sorted({at.percent for budget in spec.budgets for at in budget.all_thresholds})
 
 
 def _threshold(percents: Iterable[Decimal]) -> tuple[Matcher, ...]:

@@ -75,7 +75,7 @@ def _repeated(resolved: Resolved) -> Iterator[Problem]:
 
 def alert_label_findings(section: Section, *steps: str) -> Iterator[Problem]:
     """Of a budget's own labels, at the end of these steps."""
-    for label in section.stated_at(*steps):
+    for label in section.stated(*steps):
         if label in _USED_IN_ALERTS or label.startswith("__"):
             yield section.error(
                 f"the label {quoted(label)} is already used by its alerts",

@@ -29,19 +29,12 @@ class Section:
         """Of the first of these keys that is in the file: the others are defaults."""
         return self.place(*[key for key in keys if key in self.data][:1])
 
-    def stated(self, key: str) -> Any:
-        """What the file says, and nothing to iterate over where it says nothing: defaults are `resolve`'s."""
-        return self.data[key] if key in self.data else ()
-
-    def stated_at(self, *steps: str) -> Any:
-        """The same, further inside."""
-        inner: Any = self.data
+    def stated(self, *steps: str) -> Any:
+        """What the file says there, and an empty mapping where it says nothing: defaults are `resolve`'s."""
+        stated: Any = self.data
         for step in steps:
-            inner = inner[step] if step in inner else {}
-        return inner
-
-    def stated_items(self, key: str) -> Any:
-        return self.data.get(key, {}).items()
+            stated = stated[step] if step in stated else {}
+        return stated
 
     def key_place(self, *steps: str | int) -> Place:
         return self.document.key_place((*self.path, *steps))

@@ -236,6 +236,11 @@ class Budget:
         """Whether the spec alone says which values it counts, and not what is seen."""
         return not self.per and not any("*" in value for values in self.match.values() for value in values)
 
+    @property
+    def all_thresholds(self) -> tuple[Threshold, ...]:
+        """Those of its overrides too."""
+        return (*self.thresholds, *(at for override in self.overrides for at in override.thresholds))
+
     def named(self, label: str) -> tuple[str, ...]:
         """Values of the label that it names."""
         overridden = (override.value for override in self.overrides) if label == self.per else ()
@@ -278,6 +283,11 @@ class Spec:
         """Those whose series count."""
         own = [self.id] if self.selections else []
         return tuple(dict.fromkeys([*own, *(gateway.job for gateway in self.gateways)]))
+
+    @property
+    def budgets_per(self) -> tuple[str, ...]:
+        """The labels each value of which has a budget of its own: by them and its name a budget is told apart."""
+        return tuple(dict.fromkeys(budget.per for budget in self.budgets if budget.per))
 
     @property
     def spend_labels(self) -> tuple[str, ...]:

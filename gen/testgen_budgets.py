@@ -18,7 +18,7 @@ _AT = 2
 def cases(spec: Spec) -> Iterator[Case]:
     if not spec.budgets:
         return
-    told = (names.BUDGET, *dict.fromkeys(budget.per for budget in spec.budgets if budget.per))
+    told = (names.BUDGET, *spec.budgets_per)
     limits = [(labels, amount) for labels, amount, _ in _stated(spec)]
     thresholds = [
         ({**labels, names.THRESHOLD: number(at.percent), names.SEVERITY: at.severity}, amount * at.percent / 100)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tollbook.gen import names, oracle
 from tollbook.gen.durations import Duration
@@ -192,8 +192,12 @@ def labels_of(cell: Cell) -> dict[str, str]:
 
 
 def is_counted(budget: Budget, cell: Cell) -> bool:
-    known = labels_of(cell)
-    return all(any(fits(known[label], value) for value in values) for label, values in budget.match.items())
+    return counts(budget, labels_of(cell))
+
+
+def counts(budget: Budget, labels: Mapping[str, str]) -> bool:
+    """Whether the budget counts what bears these labels."""
+    return all(any(_fits(labels.get(label, ""), value) for value in values) for label, values in budget.match.items())
 
 
 def budget_labels(budget: Budget, value: str = "") -> dict[str, str]:
@@ -202,7 +206,7 @@ def budget_labels(budget: Budget, value: str = "") -> dict[str, str]:
     return {names.BUDGET: budget.name, names.PERIOD: str(budget.period), **per}
 
 
-def fits(text: str, pattern: str) -> bool:
+def _fits(text: str, pattern: str) -> bool:
     """`*` stands for any text; alone, for any value that there is."""
     return (
         bool(text or pattern != "*")

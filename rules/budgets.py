@@ -7,11 +7,12 @@ budget for each value of a label that label too. Only budgets whose values are f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from tollbook.gen import alert_names, names
-from tollbook.gen.annotations import label, listed, own, queried, row_label, row_value, value
+from tollbook.gen.annotations import label, listed, own, row_value, value
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, Rule, RuleGroup
 from tollbook.gen.pacing import windows
@@ -25,7 +26,6 @@ from tollbook.gen.promql import (
     either,
     eq,
     globs,
-    highest,
     labelled,
     none_of,
     number,
@@ -41,11 +41,9 @@ from tollbook.rules.budget_facts import matches, routing_labels
 from tollbook.rules.calendar import spent_in
 from tollbook.rules.facts import TERMS_PER_RULE
 from tollbook.rules.selectors import facts
+from tollbook.rules.spenders import top_spenders, word_for
 
 PERIOD_WORDS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
-
-#: As many as are worth a look in the middle of the night.
-SPENDERS = 3
 
 #: Longer windows are read hour by hour: a month has 43,200 minutes.
 _BY_STEPS = Duration.parse("24h")
@@ -199,18 +197,27 @@ def _thresholds(spec: Spec) -> Recording:
 
 def _dollars_at(spec: Spec, shape: Shape) -> Iterator[Expr]:
     ratios = facts(spec, names.BUDGET_THRESHOLD_RATIO, *shape.matchers)
-    most, told = limit(shape), (names.THRESHOLD, names.SEVERITY, *routing_labels(spec))
-    stated = ratios.where(none_of(shape.per, [""])) if shape.per else ratios
-    stated_once = aggregate("max", stated.now(), (*shape.by, *told))
-    yield binary(stated_once, "*", most, on=shape.by, group_left=())
+    told = (names.THRESHOLD, names.SEVERITY, *routing_labels(spec))
+    # With `per` each percentage is a term, for a join wants one fact for all values.
+    parts = [ratios.where(eq(names.THRESHOLD, number(each))) for each in _percents(shape.of(spec))]
+    for part in parts if shape.per else [ratios]:
+        yield binary(of_each(shape, part, told, ratios), "*", limit(shape), on=shape.by, group_left=())
+
+
+def _percents(budgets: Iterable[Budget]) -> list[Decimal]:
+    return sorted({at.percent for budget in budgets for at in budget.all_thresholds})
+
+
+def of_each(shape: Shape, stated: Selector, told: Sequence[str], any_stated: Selector) -> Expr:
+    """What is stated of each budget, with its labels: of its own value, else of all values. `any_stated`: the facts by
+    which a value is set apart."""
     if not shape.per:
-        return
-    # Budgets and thresholds are many each, and a join wants one on one side: so each percentage is a term.
-    others = unless(most, stated.now(), on=shape.by)
-    for percent in sorted({at.percent for budget in shape.of(spec) for at in budget.thresholds}):
-        of_all = ratios.where(eq(shape.per, ""), eq(names.THRESHOLD, number(percent)))
-        one = aggregate("max", of_all.now(), (names.BUDGET, *told))
-        yield binary(others, "*", one, on=(names.BUDGET,), group_left=told)
+        return aggregate("max", stated.now(), (*shape.by, *told))
+    is_own, is_of_all = none_of(shape.per, [""]), eq(shape.per, "")
+    own = aggregate("max", stated.where(is_own).now(), (*shape.by, *told))
+    of_all = aggregate("max", stated.where(is_of_all).now(), (names.BUDGET, *told))
+    others = unless(limit(shape), any_stated.where(is_own).now(), on=shape.by)
+    return either(own, binary(binary(scalar(0), "*", others), "+", of_all, on=(names.BUDGET,), group_left=told))
 
 
 def kind_of(shape: Shape, expr: Expr) -> Expr:
@@ -251,16 +258,13 @@ def _when(window: Period | Duration) -> str:
 
 
 def subject(shape: Shape) -> str:
-    of = f" of {_WORDS.get(shape.per, shape.per)} {label(shape.per)}" if shape.per else ""
+    of = f" of {word_for(shape.per)} {label(shape.per)}" if shape.per else ""
     return f"Budget {label(names.BUDGET)}{of}"
-
-
-_WORDS = {names.PROVIDER: "provider"}
 
 
 def limit_in_words(shape: Shape) -> str:
     of_this = (own(label) for label in shape.by)
-    return queried(aggregate("max", series(names.BUDGET_LIMIT, *shape.matchers, *of_this).now()), decimals=2)
+    return listed(aggregate("max", series(names.BUDGET_LIMIT, *shape.matchers, *of_this).now()), row_value(decimals=2))
 
 
 def spenders(spec: Spec, shape: Shape, window: Period | Duration) -> str:
@@ -270,16 +274,7 @@ def spenders(spec: Spec, shape: Shape, window: Period | Duration) -> str:
     label_sets = dict.fromkeys(budget.counts_by for budget in shape.of(spec))
     counted = either(*(both(dollars, scope.where(eq(names.MATCHES, ",".join(by))).now(), on=by) for by in label_sets))
     labels = (names.GATEWAY, names.PROVIDER, names.MODEL, *(entry.label for entry in spec.attribution))
-    spent = binary(sum_by(labels, counted), ">", scalar(0))
-    row = f"\n- {row_value(decimals=2)} USD" + "".join(
-        (
-            row_label(": gateway ", names.GATEWAY),
-            row_label(", provider ", names.PROVIDER),
-            row_label(", model ", names.MODEL),
-            *(row_label(f", {entry.label} ", entry.label) for entry in spec.attribution),
-        )
-    )
-    return listed(highest(SPENDERS, spent), row)
+    return top_spenders(counted, labels)
 
 
 def _by_spender(spec: Spec, window: Period | Duration) -> Expr:

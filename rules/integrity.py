@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tollbook.gen import alert_names, names
-from tollbook.gen.annotations import label, label_if_any, listed, own, row_value, value
+from tollbook.gen.annotations import label, listed, own, row_value, value, where
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import Expr, aggregate, binary, either, labelled, over_time, scalar, series, unless
@@ -73,7 +73,7 @@ def _unread(ledger: str, figure: str) -> Expr:
 def _recorded_twice(spec: Spec) -> Alert:
     """The ledger has one series for each gateway and label that the spec keeps."""
     ledger, by = series(names.gateway_cost(spec.prometheus.step)), by_gateway(spec)
-    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
+    place = where(spec.prometheus.keep_labels)
     return Alert(
         alert=alert_names.RECORDED_TWICE,
         expr=binary(aggregate("count", ledger.now(), by), ">", scalar(1)),
@@ -82,7 +82,7 @@ def _recorded_twice(spec: Spec) -> Alert:
         annotations={
             "summary": "The ledger is recorded more than once, so every sum of it is too high.",
             "description": (
-                f"The dollars of gateway {label(names.GATEWAY)}{where} are recorded as {value(decimals=0)} series, and "
+                f"The dollars of gateway {label(names.GATEWAY)}{place} are recorded as {value(decimals=0)} series, and "
                 "totals and budgets here add all of them. Likely causes, in order: two replicas of a Prometheus or "
                 "ruler write to one store that does not deduplicate them; two rulers evaluate the same rules; gateways "
                 "of two clusters bear one name, and the label that tells them apart is not in prometheus.keep_labels. "

@@ -8,7 +8,7 @@ for a wire that was. Read at each evaluation: the samples of `up` of two steps a
 from __future__ import annotations
 
 from tollbook.gen import alert_names, names
-from tollbook.gen.annotations import label, label_if_any, value
+from tollbook.gen.annotations import label, value, where
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import (
@@ -79,7 +79,7 @@ def _alert(spec: Spec) -> Alert:
     step = spec.prometheus.step
     late, seen = (sum_of_steps(series(name), HOUR) for name in (names.SCRAPES_LATE, names.SCRAPES_SEEN))
     percent = binary(binary(scalar(100), "*", late), "/", binary(late, "+", seen))
-    where = "".join(label_if_any(f", {each} ", each) for each in by_gateway(spec))
+    place = where(by_gateway(spec))
     return Alert(
         alert=alert_names.SCRAPES_LATE,
         expr=binary(percent, ">", scalar(LATE_PERCENT)),
@@ -88,7 +88,7 @@ def _alert(spec: Spec) -> Alert:
         annotations={
             "summary": "Samples of AI gateways arrive after their minute was counted, so spend is missing.",
             "description": (
-                f"At least {value(decimals=1)} percent of the scrapes of job {label(names.JOB)}{where} in the last "
+                f"At least {value(decimals=1)} percent of the scrapes of job {label(names.JOB)}{place} in the last "
                 f"hour arrived later than the ledger looks, {spec.prometheus.settle} after the end of each "
                 f"{step} step; more than {LATE_PERCENT} percent is told. What was used in those steps is in no total "
                 "and is not made up for. Likely causes, in order: the agent's remote write was cut off and caught up, "

@@ -23,7 +23,6 @@ from tollbook.gen.promql import (
     number,
     scalar,
     series,
-    unless,
 )
 from tollbook.gen.promql_moments import wall_clock
 from tollbook.gen.spec import Budget, Burn, Period, Spec
@@ -35,6 +34,7 @@ from tollbook.rules.budgets import (
     kind_of,
     limit,
     limit_in_words,
+    of_each,
     recorded,
     shapes,
     spenders,
@@ -92,15 +92,7 @@ def _watching(spec: Spec, shape: Shape, watch: str) -> Expr:
     """One series for each budget that is watched so, with its severity and the labels to route by."""
     watched = facts(spec, names.BUDGET_WATCH, *shape.matchers, eq(names.WATCH, watch))
     told = (names.SEVERITY, *routing_labels(spec))
-    if not shape.per:
-        return aggregate("max", watched.now(), (*shape.by, *told))
-    set_apart = watched.where(none_of(shape.per, [""])).now()
-    of_all = aggregate("max", watched.where(eq(shape.per, "")).now(), (names.BUDGET, *told))
-    others = binary(unless(limit(shape), set_apart, on=shape.by), "*", scalar(0))
-    return either(
-        aggregate("max", set_apart, (*shape.by, *told)),
-        binary(others, "+", of_all, on=(names.BUDGET,), group_left=told),
-    )
+    return of_each(shape, watched, told, watched)
 
 
 # ---- Forecasts -------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from tollbook.gen import alert_names, names
-from tollbook.gen.annotations import label, label_if_any, listed, own, row_label, row_value, value
+from tollbook.gen.annotations import label, listed, own, row_value, value, where
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, Recording, RuleGroup
 from tollbook.gen.promql import (
@@ -29,7 +29,6 @@ from tollbook.gen.promql import (
     both,
     either,
     eq,
-    highest,
     labelled,
     none_of,
     number,
@@ -42,6 +41,7 @@ from tollbook.gen.promql import (
 )
 from tollbook.gen.spec import Attribution, Spec
 from tollbook.rules.selectors import LOOKBACK, by_gateway
+from tollbook.rules.spenders import top_spenders
 
 HOUR, DAY = Duration.parse("1h"), Duration.parse("1d")
 DAYS = 7
@@ -59,8 +59,6 @@ SPIKE_FOR = Duration.parse("15m")
 
 #: A sliding hour is read so often within the hours that are compared.
 EVERY = Duration.parse("15m")
-
-SPENDERS = 3
 
 #: A label that lives inside one expression only: how many days ago it was.
 _AGO = "ago"
@@ -124,7 +122,7 @@ def _about(attribution: str) -> Mapping[str, str]:
 
 def _of_gateways(spec: Spec) -> Alert:
     by, spend = by_gateway(spec), series(names.gateway_cost(spec.prometheus.step))
-    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
+    place = where(spec.prometheus.keep_labels)
     return Alert(
         alert=alert_names.SPEND_SPIKE,
         expr=_spike(_lately(series(names.COST_BY_GATEWAY)), sum_of_steps(spend, RECENT), by, ""),
@@ -132,7 +130,7 @@ def _of_gateways(spec: Spec) -> Alert:
         labels={names.SEVERITY: "warning"},
         annotations={
             "summary": "An AI gateway spends far more than is usual at this time of day.",
-            "description": f"Gateway {label(names.GATEWAY)}{where} {_words(spec, by, '')}",
+            "description": f"Gateway {label(names.GATEWAY)}{place} {_words(spec, by, '')}",
         },
     )
 
@@ -205,10 +203,4 @@ def _spenders(spec: Spec, by: tuple[str, ...]) -> str:
     """Those behind what the alert is about."""
     hour = _lately(series(names.COST_1H, *(own(each) for each in by)))
     who = [each for each in (names.GATEWAY, names.PROVIDER, names.MODEL, *spec.spend_labels) if each not in by]
-    spent = binary(sum_by(who, hour), ">", scalar(0))
-    told = "".join(row_label(f", {_WORDS.get(each, each)} ", each) for each in who)
-    return listed(highest(SPENDERS, spent), f"\n- {row_value(decimals=2)} USD{told}")
-
-
-#: Where a label's name is not a word.
-_WORDS = {names.PROVIDER: "provider"}
+    return top_spenders(hour, who)

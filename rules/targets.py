@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tollbook.gen import alert_names, names
-from tollbook.gen.annotations import label, label_if_any, value
+from tollbook.gen.annotations import label, value, where
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
@@ -61,7 +61,7 @@ def _absent(spec: Spec) -> Alert:
         gone = unless(gone, idle, on=(names.JOB, *spec.prometheus.keep_labels))
         never_seen = unless(never_seen, idle, on=(names.JOB,))
     missing = either(gone, never_seen)
-    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
+    place = where(spec.prometheus.keep_labels)
     return Alert(
         alert=alert_names.GATEWAY_ABSENT,
         expr=missing,
@@ -70,7 +70,7 @@ def _absent(spec: Spec) -> Alert:
         annotations={
             "summary": "No pod of an AI gateway is scraped, so its spend is not seen.",
             "description": (
-                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{where} for {ABSENT_FOR} (job "
+                f"Prometheus has scraped no pod of gateway {label(names.GATEWAY)}{place} for {ABSENT_FOR} (job "
                 f"{label(names.JOB)}). Likely causes, in order: it has no pods, or runs under another name than the "
                 f"spec's ({alert_names.UNLISTED} would tell it); its monitor is not applied, or Prometheus does not "
                 "select it (compare its labels with the spec's); a network policy blocks the metrics port. Prometheus' "

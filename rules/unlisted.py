@@ -4,7 +4,7 @@ kept apart; and gateways and owners whose labels a target hides."""
 from __future__ import annotations
 
 from tollbook.gen import alert_names, names
-from tollbook.gen.annotations import label, label_if_any, value
+from tollbook.gen.annotations import label, value, where
 from tollbook.gen.durations import Duration
 from tollbook.gen.model import Alert, RuleGroup
 from tollbook.gen.promql import (
@@ -72,7 +72,7 @@ def _folded(spec: Spec) -> Alert:
     by, limit = by_gateway(spec), spec.limits.models_per_gateway
     tokens = series(names.unpriced_tokens(spec.prometheus.step))
     others = tokens.where(eq(names.REQUEST_MODEL, names.OTHER), eq(names.RESPONSE_MODEL, names.OTHER))
-    where = "".join(label_if_any(f", {each} ", each) for each in spec.prometheus.keep_labels)
+    place = where(spec.prometheus.keep_labels)
     return Alert(
         alert=alert_names.MODELS_OVER_LIMIT,
         expr=binary(sum_by(by, sum_of_steps(others, WITHIN)), ">", scalar(0)),
@@ -81,7 +81,7 @@ def _folded(spec: Spec) -> Alert:
         annotations={
             "summary": "An AI gateway shows more model names than are kept apart, so some are summed as other.",
             "description": (
-                f"Gateway {label(names.GATEWAY)}{where} used {value(decimals=0)} tokens in the last {WITHIN} of models "
+                f"Gateway {label(names.GATEWAY)}{place} used {value(decimals=0)} tokens in the last {WITHIN} of models "
                 f"that the spec does not list, under so many names that only the {limit} that use the most are kept "
                 f"apart. The others stand under {names.OTHER}: their tokens are counted, have no price and cannot be "
                 f"priced later. Look at the names that {alert_names.UNPRICED} tells. If they are real, add the models "

@@ -95,11 +95,11 @@ def test_more_than_three_times_the_usual_and_ten_dollars_is_told_after_a_quarter
     eu = of_gateway(
         "60.01",
         "20.00",
-        "40.00 USD, provider openai, model gpt, team search",
-        "20.00 USD, provider openai, model gpt, team ads",
+        "40.00 USD: provider openai, model gpt, team search",
+        "20.00 USD: provider openai, model gpt, team ads",
         cluster="eu",
     )
-    us = of_gateway("11.01", "1.00", "11.00 USD, provider openai, model gpt, team shop", cluster="us")
+    us = of_gateway("11.01", "1.00", "11.00 USD: provider openai, model gpt, team shop", cluster="us")
     moments = (("2d1h15m", ()), ("2d1h20m", (eu,)), ("2d1h45m", (eu,)), ("2d1h50m", (eu, us)))
     assert failures(promtool, case("boundaries", KEEP + OWNERS, series, *moments)) == {}
 
@@ -188,23 +188,23 @@ def test_an_owner_is_compared_with_itself_whatever_the_gateway_and_cluster(promt
     search = of_owner(
         "60.25",
         "20.00",
-        "35.75 USD, gateway ai/other, provider anthropic, model claude, agent bot, cluster us",
-        "24.50 USD, gateway ai/gw, provider openai, model gpt, agent crawler, cluster eu",
+        "35.75 USD: gateway ai/other, provider anthropic, model claude, agent bot, cluster us",
+        "24.50 USD: gateway ai/gw, provider openai, model gpt, agent crawler, cluster eu",
         label="team",
         owner="search",
     )
     bot = of_owner(
         "55.75",
         "14.00",
-        "35.75 USD, gateway ai/other, provider anthropic, model claude, team search, cluster us",
-        "20.00 USD, gateway ai/gw, provider openai, model gpt, team ads, cluster us",
+        "35.75 USD: gateway ai/other, provider anthropic, model claude, team search, cluster us",
+        "20.00 USD: gateway ai/gw, provider openai, model gpt, team ads, cluster us",
         label="agent",
         owner="bot",
     )
     crawler = of_owner(
         "24.50",
         "8.00",
-        "24.50 USD, gateway ai/gw, provider openai, model gpt, team search, cluster eu",
+        "24.50 USD: gateway ai/gw, provider openai, model gpt, team search, cluster eu",
         label="agent",
         owner="crawler",
     )
@@ -234,9 +234,9 @@ def test_an_owner_that_is_idle_at_night_is_watched_then_and_a_new_one_is_not_tol
         spent_lately(team="unknown"): "8x900",
     }
     office = of_owner(
-        "10.01", "0.00", "10.01 USD, gateway ai/gw, provider openai, model gpt", label="team", owner="office"
+        "10.01", "0.00", "10.01 USD: gateway ai/gw, provider openai, model gpt", label="team", owner="office"
     )
-    unknown = of_owner("90.00", "1.00", "90.00 USD, gateway ai/gw, provider openai, model gpt", label="team",
+    unknown = of_owner("90.00", "1.00", "90.00 USD: gateway ai/gw, provider openai, model gpt", label="team",
                        owner="unknown")  # fmt: skip
     moments = (("2d4h10m", ()), ("2d4h15m", (unknown,)), ("2d5h10m", (unknown,)), ("2d5h15m", (unknown, office)))
     idle = notation(BY_OWNER, attribution="team", team="office")
@@ -265,7 +265,7 @@ def test_no_name_breaks_out_of_the_queries_in_the_text(promtool: Path) -> None:
         for series_of, values in ((spent, f"{number}x576 {100 + number}x100"), (spent_lately, "20x800")):
             series[series_of().replace("}", f",team={bearing}}}")] = values
         usd = f"{100 + number}.00"
-        row = f"{usd} USD, gateway ai/gw, provider openai, model gpt"
+        row = f"{usd} USD: gateway ai/gw, provider openai, model gpt"
         told.append(of_owner(usd, f"{number}.00", row, label="team", owner=name))
     text = "attribution: [{label: team, expression: apiKey.team}]"
     assert failures(promtool, case("hostile", text, series, ("2d20m", tuple(told)))) == {}
