@@ -17,7 +17,7 @@ from tollbook.gen import names
 from tollbook.gen.cli import cli
 from tollbook.gen.load import load
 from tollbook.gen.manifests import manifests
-from tollbook.gen.model import Alert, Recording
+from tollbook.gen.model import Recording
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,12 +66,6 @@ def test_every_record_is_told_with_its_labels() -> None:
     inner = {"metered", "billable", "calendar", "gateway_cost", "cost_usd_of_", "mtok:now", "usage:seen", "may_bear"}
     inner |= {"attribution:booked", "agentgateway:budget:"}
     assert {record for record in recorded - told if not any(word in record for word in inner)} == set()
-
-
-def test_every_alert_is_told() -> None:
-    """By a spec that uses everything, for some alerts need an attribution label or a zone that changes its clocks."""
-    alerts = {rule.alert for group in rules.build(reference.spec()) for rule in group.rules if isinstance(rule, Alert)}
-    assert {alert for row in rows("alert") for alert in codes(row[0])} == alerts
 
 
 def test_every_output_and_command_is_told() -> None:
