@@ -103,7 +103,7 @@ def spent_in(spec: Spec, period: Period, *matchers: Matcher) -> Expr:
     outage nor the turn of a period shows another one's."""
     record, label = _TOTALS[period]
     last = over_time("last", series(record, *matchers), _LAST_TOTAL)
-    return both(last, _calendar(spec, Duration(0)), on=(label,))
+    return both(last, _clock(spec, Duration(0), label), on=(label,))
 
 
 def _total(spec: Spec, day_total: Selector, longest: Duration, period: str, today: Expr) -> Expr:
@@ -116,13 +116,20 @@ def _total(spec: Spec, day_total: Selector, longest: Duration, period: str, toda
 
 def _calendar(spec: Spec, late: Duration) -> Expr:
     """One series of value 1 whose labels are the local day (counted from 1970-01-01), ISO week and month."""
+    day, week, month = (_clock(spec, late, each) for each in _PERIODS)
+    day_and_week = binary(day, "*", week, on=(), group_left=(names.WEEK,))
+    return binary(day_and_week, "*", month, on=(), group_left=(names.MONTH,))
+
+
+def _clock(spec: Spec, late: Duration, period: str) -> Expr:
+    """One series of value 1 whose label is the one that this period has now."""
     # One millisecond early: a step that ends at midnight sharp belongs to the day before.
     now = wall_clock(*utc_offset_changes(spec.prometheus.timezone), early=late + Duration(1))
-    day = call("floor", binary(now, "/", scalar(86_400)))
     # 1970-01-01 was a Thursday: three days into its ISO week.
-    week = call("floor", binary(binary(now, "+", scalar(3 * 86_400)), "/", scalar(7 * 86_400)))
-    day_and_week = binary(
-        count_values(names.DAY, day), "*", count_values(names.WEEK, week), on=(), group_left=(names.WEEK,)
-    )
-    month = count_values(names.MONTH, call("month", now))
-    return binary(day_and_week, "*", month, on=(), group_left=(names.MONTH,))
+    since_monday = binary(now, "+", scalar(3 * 86_400))
+    shown = {
+        names.DAY: call("floor", binary(now, "/", scalar(86_400))),
+        names.WEEK: call("floor", binary(since_monday, "/", scalar(7 * 86_400))),
+        names.MONTH: call("month", now),
+    }
+    return count_values(period, shown[period])
