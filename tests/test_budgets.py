@@ -19,6 +19,7 @@ from tollbook.gen.model import Alert
 from tollbook.rules import budget_facts, budgets
 
 LIMIT, SPENT = "agentgateway:budget_usd:limit", "agentgateway:budget_usd:spent"
+THRESHOLD = "agentgateway:budget_usd:threshold"
 ALERT = "LLMBudgetThresholdReached"
 DAY, WEEK, MONTH = (f"agentgateway:cost_usd_of_{period}:{period}_to_date" for period in ("day", "week", "month"))
 STEP = "agentgateway:cost_usd_of_day:increase1m"
@@ -58,16 +59,19 @@ FLEET = f"""
       - {{provider: openai, name: gpt-mini, prices: [{{input: 1, output: 10}}]}}
       - {{provider: anthropic, name: claude, prices: [{{input: 1, output: 10}}]}}
 """
+#: No windows but those that a test is about.
+QUIET = "forecast: never, burn: {}"
+AT_INFO = "alert_at: {100: info}"
 EVERY_KIND = f"""{FLEET}    budgets:
-      - {{name: all, amount: 100, period: month}}
-      - {{name: edge, amount: 50, period: month, match: {{gateway: ai/edge}}}}
-      - {{name: two gateways, amount: 50, period: month, match: {{gateway: [ai/edge, dev/lab]}}}}
-      - {{name: of ai, amount: 50, period: month, match: {{gateway: "ai/*"}}}}
-      - {{name: pair, amount: 9, period: month, match: {{provider: openai, model: [gpt, claude]}}}}
-      - {{name: gpts, amount: 9, period: month, match: {{model: "gpt*", team: search}}}}
-      - {{name: nobody, amount: 9, period: month, match: {{team: absent}}}}
-      - {{name: search too, amount: 9, period: month, match: {{team: search}}}}
-      - {{name: somebody, amount: 9, period: month, match: {{team: "*"}}}}
+      - {{name: all, amount: 100, period: month, {QUIET}}}
+      - {{name: edge, amount: 50, period: month, match: {{gateway: ai/edge}}, {QUIET}}}
+      - {{name: two gateways, amount: 50, period: month, match: {{gateway: [ai/edge, dev/lab]}}, {QUIET}}}
+      - {{name: of ai, amount: 50, period: month, match: {{gateway: "ai/*"}}, {QUIET}}}
+      - {{name: pair, amount: 9, period: month, match: {{provider: openai, model: [gpt, claude]}}, {QUIET}}}
+      - {{name: gpts, amount: 9, period: month, match: {{model: "gpt*", team: search}}, {QUIET}}}
+      - {{name: nobody, amount: 9, period: month, match: {{team: absent}}, {QUIET}}}
+      - {{name: search too, amount: 9, period: month, match: {{team: search}}, {QUIET}}}
+      - {{name: somebody, amount: 9, period: month, match: {{team: "*"}}, {QUIET}}}
 """
 #: A digit each, so that a sum tells its parts.
 DOLLARS = {
@@ -80,21 +84,27 @@ DOLLARS = {
 
 
 def month(**others: str) -> dict[str, str]:
+    """At the ninetieth minute: what ended within the hour counts with its last total. What ended before is not known
+    any longer, and what is of another month is none of this one's."""
     series = {
-        spend(MONTH, gateway=gateway, gen_ai_system=provider, model=model, team=team): f"{usd}x9"
+        spend(MONTH, gateway=gateway, gen_ai_system=provider, model=model, team=team): f"{usd}x95"
         for (gateway, provider, model, team), usd in DOLLARS.items()
     }
-    return {**series, CLOCK: "1x9", **others}
+    gone = spend(MONTH, gateway="ai/core", team="gone")
+    before = spend(MONTH, gateway="ai/core", team="before")
+    of_december = spend(MONTH, gateway="ai/core", team="gone", month="12")
+    ended = {gone: "600000x45 stale", before: "7000000x20 stale", of_december: "80000000x95"}
+    return {**series, **ended, CLOCK: "1x95", **others}
 
 
 def test_a_budget_counts_what_it_matches(promtool: Path) -> None:
     """Any number of budgets may count the same dollars."""
-    spent = {"all": 54321, "edge": 21, "two gateways": 50021, "of ai": 4321}
-    spent |= {"pair": 54001, "gpts": 301, "nobody": 0, "search too": 301, "somebody": 50321}
+    spent = {"all": 654_321, "edge": 21, "two gateways": 50_021, "of ai": 604_321}
+    spent |= {"pair": 654_001, "gpts": 301, "nobody": 0, "search too": 301, "somebody": 650_321}
     limits = {"all": 100, "edge": 50, "two gateways": 50, "of ai": 50, "pair": 9, "gpts": 9, "nobody": 9}
     samples = (
-        (SPENT, "5m", of(SPENT, "month", spent)),
-        (LIMIT, "5m", of(LIMIT, "month", {**limits, "search too": 9, "somebody": 9})),
+        (SPENT, "90m", of(SPENT, "month", spent)),
+        (LIMIT, "90m", of(LIMIT, "month", {**limits, "search too": 9, "somebody": 9})),
     )
     assert failures(promtool, case("every kind", EVERY_KIND, month(), *samples)) == {}
 
@@ -104,15 +114,19 @@ PER = f"""{FLEET}    budgets:
         amount: 500
         per: team
         period: month
-        overrides: {{ads: 70, idle: {{amount: 8}}, others: {{labels: {{slack: "#others"}}}}}}
-      - {{name: of ai, amount: 30, per: team, period: month, match: {{gateway: "ai/*"}}}}
-      - {{name: model, amount: 2, per: model, period: month}}
+        forecast: never
+        burn: {{}}
+        alert_at: {{50: info, 100: critical}}
+        labels: {{pager: finops}}
+        overrides: {{ads: 70, idle: {{amount: 8, alert_at: {{90: warning}}}}, others: {{labels: {{slack: "#others"}}}}}}
+      - {{name: of ai, amount: 30, per: team, period: month, match: {{gateway: "ai/*"}}, {AT_INFO}, {QUIET}}}
+      - {{name: model, amount: 2, per: model, period: month, alert_at: {{100: none}}, {QUIET}}}
 """
 
 
 def test_per_a_label_every_value_that_is_seen_has_a_budget(promtool: Path) -> None:
     """And those that the spec names: but nobody's dollars, and those of many summed as others, are no team's."""
-    series = month(**{spend(MONTH, team="other"): "600000x9", spend(MONTH, team="unknown"): "7000000x9"})
+    series = month(**{spend(MONTH, team="other"): "900000000x95", spend(MONTH, team="unknown"): "8000000000x95"})
     by_team, by_model = {"per": "team"}, {"per": "model"}
 
     def expected(
@@ -127,14 +141,34 @@ def test_per_a_label_every_value_that_is_seen_has_a_budget(promtool: Path) -> No
             found |= of(record, "month", {"model": usd}, model=model, **by_model)
         return found
 
-    spent = {"search": 301, "ads": 50020, "idle": 0, "others": 0}
-    limits = {"search": 500, "ads": 70, "idle": 8, "others": 500}
-    models = {"gpt": 7_654_001, "gpt-mini": 300, "claude": 20}
+    spent = {"search": 301, "ads": 50_020, "gone": 600_000, "idle": 0, "others": 0}
+    limits = {"search": 500, "ads": 70, "gone": 500, "idle": 8, "others": 500}
+    of_ai = {"search": 301, "ads": 20, "gone": 600_000}
+    models = {"gpt": 8_900_654_001, "gpt-mini": 300, "claude": 20}
     samples = (
-        (SPENT, "5m", expected(SPENT, spent, {"search": 301, "ads": 20}, models)),
-        (LIMIT, "5m", expected(LIMIT, limits, {"search": 30, "ads": 30}, dict.fromkeys(models, 2))),
+        (SPENT, "90m", expected(SPENT, spent, of_ai, models)),
+        (LIMIT, "90m", expected(LIMIT, limits, dict.fromkeys(of_ai, 30), dict.fromkeys(models, 2))),
+        (THRESHOLD, "90m", thresholds_of_per()),
     )
     assert failures(promtool, case("per", PER, series, *samples)) == {}
+
+
+def thresholds_of_per() -> Samples:
+    """In dollars: an override's own, or the budget's, of its amount; with the labels of both."""
+    own = {"budget": "each", "per": "team", "period": "month", "pager": "finops"}
+    info, critical = {"threshold": "50", "severity": "info"}, {"threshold": "100", "severity": "critical"}
+    found: dict[str, float] = {}
+    for team, half in {"search": 250, "gone": 250, "ads": 35, "others": 250}.items():
+        slack = "#others" if team == "others" else ""
+        found[notation(THRESHOLD, **own, **info, team=team, slack=slack)] = half
+        found[notation(THRESHOLD, **own, **critical, team=team, slack=slack)] = 2 * half
+    found[notation(THRESHOLD, **own, threshold="90", severity="warning", team="idle")] = 7.2
+    limit = {"period": "month", "threshold": "100"}
+    for team in ("search", "ads", "gone"):
+        found[notation(THRESHOLD, budget="of ai", per="team", team=team, severity="info", **limit)] = 30
+    for model in ("gpt", "gpt-mini", "claude"):
+        found[notation(THRESHOLD, budget="model", per="model", model=model, severity="none", **limit)] = 2
+    return found
 
 
 def test_clusters_share_a_budget(promtool: Path) -> None:

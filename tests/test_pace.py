@@ -55,7 +55,7 @@ def known_of(name: str, usd: str, spent: str, period: str = "day", **labels: str
     """What the rules of budgets record."""
     own = {"budget": name, "period": period, **labels}
     return {
-        notation("agentgateway:budget_usd:limit", **own): f"{usd}x2000",
+        notation("agentgateway:budget_usd:limit", **own): f"{usd}x10300",
         notation("agentgateway:budget_usd:spent", **own): spent,
     }
 
@@ -216,6 +216,50 @@ def test_a_window_holds_what_is_in_it_and_not_a_step_more(promtool: Path) -> Non
     )
     case = Case("window", rules_of(f"budgets: [{budget('d', 'day')}]"), series, samples)
     assert failures(promtool, replace(case, scraped_every="1h", evaluated_every="1h")) == {}
+
+
+def test_each_budget_looks_back_on_its_own_dollars_as_far_as_each_window(promtool: Path) -> None:
+    """A dollar a minute of one team and two of another, for a week. Of the open hour twice as much was known a week
+    before, half past one, as half past the last hour."""
+    listed = """
+        attribution: [{label: team, expression: apiKey.team}]
+        budgets:
+          - {name: all, amount: 9, period: day}
+          - {name: pair, amount: 9, period: month, match: {gateway: ai/gw, team: ads}}
+          - {name: team, amount: 9, period: week, per: team, match: {model: "g*"}}
+          - {name: none, amount: 9, period: month, match: {team: nobody}}
+    """
+    hour, to_date, step = (
+        f"agentgateway:{record}"
+        for record in ("cost_usd:of_hour", "cost_usd:hour_to_date", "cost_usd_of_day:increase1m")
+    )
+    series = {'agentgateway:calendar:now{day="0",week="0",month="1"}': "1x10300"}
+    series |= known_of("all", "9", "0x10300") | known_of("pair", "9", "0x10300", "month")
+    series |= known_of("none", "9", "0x10300", "month")
+    for team, usd in {"ads": 1, "search": 2}.items():
+        own = {"gateway": "ai/gw", "gen_ai_system": "openai", "model": "gpt", "team": team}
+        series[notation(step, **own, day="0")] = f"{usd}x10300"
+        series[notation(hour, **own)] = f"_x1 {60 * usd} _x58 " * 171
+        series[notation(to_date, **own)] = f"0+{2 * usd}x59 " * 2 + f"0+{usd}x59 " * 169
+        series[notation("agentgateway:cost_usd_of_week:week_to_date", **own, week="1")] = "1x10300"
+        series |= known_of("team", "9", "0x10300", "week", per="team", team=team)
+    by_minutes = {"5m": 5, "15m": 15, "30m": 30, "1h": 60, "3h": 180, "6h": 360, "1d": 1440, "7d": 168 * 60 + 30 - 60}
+    watched = {"day": ("5m", "15m", "30m", "3h", "1d"), "month": ("5m", "30m", "1h", "6h", "7d")}
+    watched["week"] = watched["month"]
+    samples = []
+    for window, usd in by_minutes.items():
+        record = f"agentgateway:budget_usd:increase{window}"
+        found: dict[str, float] = {}
+        if window in watched["day"]:
+            found[notation(record, budget="all", period="day")] = 3 * usd
+        if window in watched["month"]:
+            found[notation(record, budget="pair", period="month")] = usd
+            found[notation(record, budget="none", period="month")] = 0
+            for team, times in {"ads": 1, "search": 2}.items():
+                found[notation(record, budget="team", period="week", per="team", team=team)] = times * usd
+        samples.append((record, "169h30m", found))
+    case = Case("windows", rules_of(listed), series, tuple(samples), scraped_every="1m", evaluated_every="30m")
+    assert failures(promtool, case) == {}
 
 
 def test_without_spending_the_forecast_is_what_was_spent_and_without_a_ledger_there_is_none(promtool: Path) -> None:
