@@ -24,6 +24,8 @@ class Expr:
 
     text: str
     compound: bool = False
+    alternatives: tuple[Expr, ...] = ()
+    """What it chains with `or`."""
 
     def __str__(self) -> str:
         return self.text
@@ -262,7 +264,7 @@ def binary(
 def either(*alternatives: Expr) -> Expr:
     """The first of these that has a sample, series by series (`or`)."""
     text = " or ".join(alternative.operand for alternative in alternatives)
-    return Expr(text, compound=len(alternatives) > 1)
+    return Expr(text, len(alternatives) > 1, alternatives if len(alternatives) > 1 else ())
 
 
 def either_on(on: Sequence[str], *alternatives: Expr) -> Expr:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from textwrap import indent
+
 from tollbook.gen.promql import Expr
+
+#: What is longer the parser lays out on several lines.
+LINE = 100
+INDENT = "  "
 
 
 def layout(expr: Expr | str) -> str:
@@ -13,8 +20,15 @@ def layout(expr: Expr | str) -> str:
     """
     import promql_parser  # the parser is native code: only commands that print or check PromQL pay for it
 
+    if isinstance(expr, Expr) and len(expr.text) > LINE and expr.alternatives:
+        return _chain(layout(alternative.operand) for alternative in expr.alternatives)
     text = promql_parser.parse(str(expr)).prettify()
     return _levelled(promql_parser.parse(f"({expr})").prettify() if text.startswith(" ") else text)
+
+
+def _chain(terms: Iterable[str]) -> str:
+    """As the parser would write it below a bracket, in a time that grows with the terms, not their square."""
+    return "(\n" + f"\n{INDENT}or\n".join(indent(term, 2 * INDENT) for term in terms) + "\n)"
 
 
 def _levelled(text: str) -> str:
