@@ -80,6 +80,9 @@ LABEL_LIST = re.compile(rf"(\b(?:{'|'.join(LISTS)}) ?\()([^()]*)\)")
 #: What a text takes from elsewhere.
 ACTION = re.compile(rf"(\{{\{{(?:{STRING}|[^\"}}]|\}}(?!\}}))*\}}\}})")
 QUERY = re.compile(rf"range query ({STRING})")
+TIME = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+#: The metrics before a window or an offset, the last of which it is about.
+METRIC_BEFORE = re.compile(r"\b[a-z_]+(?::\w+)+|\b[a-z]+(?:_[a-z]+)+(?= ?[\[{])")
 #: So much of what stands around a damage is shown.
 AROUND = 40
 
@@ -142,7 +145,16 @@ def mutants_of(rule: Mapping[str, Any]) -> Iterator[Mutant]:
 def place_of(marked: str) -> str:
     """What is damaged, and how, whatever the numbers, texts and lists of labels are."""
     text = LABEL_LIST.sub(lambda found: f"{found[1]}{'[[]]' if '[[' in found[2] else '_'})", shape_of(marked))
-    return text[text.index("[[") : text.rindex("]]")]
+    place = text[text.index("[[") : text.rindex("]]")]
+    if times := re.fullmatch(r"\[{2,3}(\w+) -> (\w+)\]?", place):
+        before, after = times.groups()
+        if TIME.fullmatch(before) and TIME.fullmatch(after):
+            return f"{METRIC_BEFORE.findall(text.partition('[[')[0])[-1:]} {is_longer(before, after)}"
+    return place
+
+
+def is_longer(before: str, after: str) -> bool:
+    return Duration.parse(before) < Duration.parse(after)
 
 
 def without_names(text: str, rule: Mapping[str, Any]) -> str:

@@ -69,6 +69,9 @@ budgets:
 #: Of the damages of a family that no reason excuses.
 LOWEST_SCORE = 0.95
 
+#: Records of several windows are built alike.
+WINDOW_IN_NAME = re.compile(r"(?<=[a-z])(\d+[smhdw])+$")
+
 #: A rule that reads one of these may give something although nothing is put in.
 FROM_NOTHING = frozenset({"absent", "absent_over_time", "time", "vector"})
 
@@ -279,7 +282,7 @@ def _once(rule: Rule) -> Iterator[tuple[Any, Mutant]]:
     """Its damages, each with a key that it shares with the same damage of rules that are built alike."""
     alike: Counter[Any] = Counter()
     for mutant in mutants_of(rule):
-        place = (_name(rule), rule.get("labels", {}).get("severity"), mutant.kind, mutant.place)
+        place = (WINDOW_IN_NAME.sub("", _name(rule)), rule.get("labels", {}).get("severity"), mutant.kind, mutant.place)
         if alike[place] < ALIKE and not problem_in(mutant.data["expr"]):
             alike[place] += 1
             yield (*place, alike[place]), mutant
@@ -373,17 +376,18 @@ class Jury:
 
     def _order(self, damage: Damage) -> list[tuple[Trial, Mutant, Rule]]:
         """The cases to ask, first those that promise most for their time."""
-        name = _name(damage.mutants[0][1])
         damaged = {id(rule): (mutant, rule) for mutant, rule in damage.mutants}
         runs = [
             (trial, *damaged[id(rule)])
+            for name in {_name(rule): 0 for _, rule in damage.mutants}
             for trial in self._holding(name)
             for rule in trial.file.rules()
-            if id(rule) in damaged and self._sound.get(trial, True)
+            if _name(rule) == name and id(rule) in damaged and self._sound.get(trial, True)
         ]
 
         def price(run: tuple[Trial, Mutant, Rule]) -> float:
-            trial, *_ = run
+            trial, _, rule = run
+            name = _name(rule)
             hope = (self._caught[name][trial] + 1) / (self._tried[name][trial] + 2)
             meant = name in trial.asked and trial.name.startswith(f"test_{damage.family}.py")
             return trial.cost / hope / (MEANT if meant else 1)
